@@ -1,0 +1,21 @@
+"""Parameterized notebooks that fine-tune BERT on labelled text and publish honest reports."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbutils.training.api import FineTuned, fine_tune
+
+__version__ = "0.1.0"
+__all__ = ["FineTuned", "__version__", "fine_tune"]
+
+_HOMES = {"fine_tune": "nbutils.training.api", "FineTuned": "nbutils.training.api"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use, so that `nbutils --help` does not wait for torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nbutils' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,139 @@
+"""What all parameter models share: strictness, readable refusals, and reading a notebook's cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from typing_extensions import Self
+
+from nbutils.errors import ParameterError, suggest
+
+SIMPLE_TYPES = (str, int, float, bool, list, type(None))
+IPYTHON_NAMES = frozenset({"In", "Out"})
+
+
+class Parameters(BaseModel):
+    """Base of the parameter models: frozen, and refusing what it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    section: ClassVar[str] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_bool_as_number(cls, values: Any) -> Any:
+        # pydantic reads True as 1, so `epochs: yes` in a YAML file would train for one epoch.
+        for name, value in values.items() if isinstance(values, dict) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field and "bool" not in str(field.annotation):
+                raise ValueError(f"{name}: expected {type_name(field.annotation)}, found {value}")
+        return values
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Validate `values`.
+
+        Parameters
+        ----------
+        values
+            Parameter names and their values; names left out take their defaults.
+
+        Returns
+        -------
+        Self
+            The validated, frozen model.
+
+        Raises
+        ------
+        ParameterError
+            One line that names the parameter, what was expected and what was found.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ParameterError(explain(error, cls)) from None
+
+    @classmethod
+    def from_cell(cls, namespace: Mapping[str, Any]) -> Self:
+        """Build the model from the variables of a notebook's parameters cell.
+
+        Papermill injects a misspelt parameter as one more variable and goes on; here it is refused.
+
+        Parameters
+        ----------
+        namespace
+            The notebook's `globals()`, read right after its parameters cell.
+
+        Raises
+        ------
+        ParameterError
+            A value does not fit, or there is a plain variable that is no parameter.
+        """
+        given = {
+            name: value
+            for name, value in namespace.items()
+            if not name.startswith("_")
+            and name not in IPYTHON_NAMES
+            and isinstance(value, SIMPLE_TYPES)
+        }
+        return cls.of(given)
+
+
+class StageParameters(Parameters):
+    """Parameters of one notebook: those of its own and where it writes."""
+
+    output_dir: str | None = Field(
+        None,
+        description="folder for what the notebook makes; none: runs/<stage>/interactive",
+        json_schema_extra={"plumbing": True},
+    )
+
+
+def type_name(annotation: Any) -> str:
+    """Return an annotation as a reader would say it: ``float``, ``str or none``."""
+    if isinstance(annotation, type):
+        return annotation.__name__
+    text = str(annotation).replace("typing.", "").replace("NoneType", "none")
+    return text.replace("None", "none").replace(" | ", " or ")
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """Return all refusals of a validation as one line, each with its mend."""
+    return "; ".join(_explain_one(detail, model) for detail in error.errors())
+
+
+def _explain_one(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    place = ".".join(str(part) for part in detail["loc"] if isinstance(part, str))
+    if detail["type"] == "extra_forbidden":
+        name = str(detail["loc"][-1])
+        known = _known_names(model, detail["loc"][:-1])
+        return f"{place}: unknown parameter{suggest(name, known)}"
+    if detail["type"] == "value_error":
+        message = detail["msg"].removeprefix("Value error, ")
+        return f"{place}: {message}" if place and not message.startswith(place) else message
+    found = detail.get("input")
+    shown = repr(found) if len(repr(found)) <= 80 else repr(found)[:77] + "..."
+    message = detail["msg"].removeprefix("Input ")
+    for clumsy, plain in PLAIN_MESSAGES.items():
+        message = message.replace(clumsy, plain)
+    return f"{place}: {message}, found {shown}"
+
+
+PLAIN_MESSAGES = {
+    ", unable to parse string as a number": "",
+    ", unable to parse string as an integer": "",
+    ", unable to interpret input": "",
+    ", got a number with a fractional part": "",
+    "should be a valid string": "should be a string (in YAML, put it in quotes)",
+}
+
+
+def _known_names(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    for part in place:
+        annotation = model.model_fields[str(part)].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return list(model.model_fields)

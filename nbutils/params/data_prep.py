@@ -1,0 +1,79 @@
+"""Parameters of `01_data_prep.ipynb`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from nbutils.params.base import StageParameters
+
+
+class DataPrepParams(StageParameters):
+    """How labelled text is read, cleaned, checked for leakage and split."""
+
+    section: ClassVar[str] = "data_prep"
+
+    dataset: str = Field(
+        "bbc-news",
+        min_length=1,
+        description="a bundled name (bbc-news), a CSV, TSV, JSONL or Parquet file, a folder with "
+        "one sub-folder per class, a saved `datasets` folder, or a hub id",
+    )
+    dataset_config: str | None = Field(
+        None, description="configuration of a hub dataset (GLUE's sst2, say)"
+    )
+    text_column: str | None = Field(None, description="column with the text; none: found by name")
+    text_pair_column: str | None = Field(
+        None, description="column with the second text of a pair (premise and hypothesis, say)"
+    )
+    label_column: str | None = Field(None, description="column with the label; none: found by name")
+    test_dataset: str | None = Field(
+        None, description="test split: a file, or a split name of the dataset; none: cut from it"
+    )
+    validation_dataset: str | None = Field(
+        None, description="validation split: a file, or a split name; none: cut from training"
+    )
+    test_size: float = Field(
+        0.2, gt=0, lt=1, description="share of the examples that becomes the test split"
+    )
+    validation_size: float = Field(
+        0.1, gt=0, lt=1, description="share of the examples that becomes the validation split"
+    )
+    split_seed: int = Field(
+        0, ge=0, lt=2**32, description="seed of the split alone, so that training seeds share it"
+    )
+    max_examples: int | None = Field(
+        None, ge=10, description="keep at most this many examples, drawn by class share; none: all"
+    )
+    deduplicate: bool = Field(
+        True, description="drop exact copies, and keep near copies of test texts out of training"
+    )
+    near_duplicate_threshold: float = Field(
+        0.7,
+        ge=0.4,
+        le=1,
+        description="word-pair Jaccard similarity from which two texts are near copies",
+    )
+    tokenizer: str = Field(
+        "all-MiniLM-L6-v2",
+        min_length=1,
+        description="checkpoint whose tokenizer measures lengths; in a study, the model's own",
+    )
+    max_length: int = Field(
+        128, ge=8, le=8192, description="tokens a text may have before it is cut, specials included"
+    )
+    baseline: bool = Field(
+        True, description="score TF-IDF with logistic regression, the score that BERT has to beat"
+    )
+
+    @model_validator(mode="after")
+    def _leave_room_for_training(self) -> Self:
+        taken = self.test_size + self.validation_size
+        if self.test_dataset is None and self.validation_dataset is None and taken >= 0.9:
+            raise ValueError(
+                f"test_size + validation_size: expected below 0.9, so that training has examples, "
+                f"found {self.test_size} + {self.validation_size} = {taken:.2f}"
+            )
+        return self

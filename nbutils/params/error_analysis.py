@@ -1,0 +1,33 @@
+"""Parameters of `03_error_analysis.ipynb`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from nbutils.params.base import StageParameters
+
+
+class ErrorAnalysisParams(StageParameters):
+    """What is looked at in the fine-tuned model's mistakes."""
+
+    section: ClassVar[str] = "error_analysis"
+
+    model_dir: str | None = Field(
+        None,
+        description="finished fine_tune folder; none: the newest under runs/",
+        json_schema_extra={"plumbing": True},
+    )
+    data_dir: str | None = Field(
+        None,
+        description="finished data_prep folder; none: the one that the model was trained on",
+        json_schema_extra={"plumbing": True},
+    )
+    worst_examples: int = Field(
+        20, ge=0, le=1000, description="most confident mistakes shown with their texts"
+    )
+    calibration_bins: int = Field(
+        10, ge=2, le=100, description="bins of equal width in the calibration curve"
+    )
+    seed: int = Field(42, ge=0, lt=2**32, description="seed of the bootstrap")

@@ -1,0 +1,89 @@
+"""Parameters of `02_fine_tune.ipynb`."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from nbutils.params.base import StageParameters
+
+HIGHEST_USUAL_RATE = 1e-4
+MOST_USUAL_EPOCHS = 8
+
+
+class FineTuneParams(StageParameters):
+    """How the pretrained model is fine-tuned, and how its best state is chosen."""
+
+    section: ClassVar[str] = "fine_tune"
+
+    data_dir: str | None = Field(
+        None,
+        description="finished data_prep folder; none: the newest under runs/",
+        json_schema_extra={"plumbing": True},
+    )
+    model: str = Field(
+        "all-MiniLM-L6-v2",
+        min_length=1,
+        description="a bundled name (all-MiniLM-L6-v2), a folder, or a hub id (bert-base-uncased)",
+    )
+    revision: str | None = Field(None, description="branch, tag or commit of a hub model")
+    max_length: int = Field(
+        128, ge=8, le=8192, description="tokens a text may have before it is cut, specials included"
+    )
+    epochs: int = Field(3, ge=1, le=100, description="passes over the training split")
+    learning_rate: float = Field(
+        5e-5, gt=0, le=1e-2, description="peak of the schedule; 2e-5 to 1e-4 is usual for BERT"
+    )
+    batch_size: int = Field(16, ge=1, le=4096, description="examples per forward pass")
+    gradient_accumulation: int = Field(
+        1, ge=1, le=1024, description="forward passes per optimiser step"
+    )
+    weight_decay: float = Field(
+        0.01, ge=0, le=1, description="AdamW decay, not applied to biases and LayerNorm"
+    )
+    warmup_fraction: float = Field(
+        0.1, ge=0, le=1, description="share of the steps in which the learning rate rises"
+    )
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients are scaled down to this L2 norm")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="probability mass spread over all classes in the target"
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: rare classes weigh more, by inverse frequency"
+    )
+    attention_dropout: float | None = Field(
+        None, ge=0, lt=1, description="dropout of attention weights; none: the checkpoint's own"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="arithmetic of matrix products; auto: bf16 where the device has it"
+    )
+    eval_steps: int | None = Field(
+        None, ge=1, description="optimiser steps between validations; none: once per epoch"
+    )
+    early_stopping_patience: int | None = Field(
+        None, ge=1, description="validations without a better score before stopping; none: never"
+    )
+    selection_metric: Literal["accuracy", "macro_f1", "loss"] = Field(
+        "accuracy", description="validation score by which the best checkpoint is chosen"
+    )
+    seed: int = Field(
+        42, ge=0, lt=2**32, description="seed of head initialisation, example order and dropout"
+    )
+
+    def cautions(self) -> list[str]:
+        """Return one sentence for each value that is allowed and usually a mistake."""
+        found = []
+        if self.learning_rate > HIGHEST_USUAL_RATE:
+            found.append(
+                f"learning_rate {self.learning_rate:g} is above {HIGHEST_USUAL_RATE:g}: steps this "
+                "large overwrite what pretraining learnt, and the loss often diverges; "
+                "2e-5 to 1e-4 is usual for BERT"
+            )
+        if self.epochs > MOST_USUAL_EPOCHS:
+            found.append(
+                f"epochs {self.epochs} is above {MOST_USUAL_EPOCHS}: a pretrained BERT needs 2 to 4 "
+                "and then learns the training texts by heart; watch the validation loss, or set "
+                "early_stopping_patience"
+            )
+        return found

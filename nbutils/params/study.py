@@ -1,0 +1,203 @@
+"""A study file: name, seed, and one section per notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, field_validator
+
+from nbutils.errors import ParameterError, suggest
+from nbutils.params.base import Parameters, StageParameters
+from nbutils.params.data_prep import DataPrepParams
+from nbutils.params.error_analysis import ErrorAnalysisParams
+from nbutils.params.fine_tune import FineTuneParams
+
+SECTIONS: dict[str, type[StageParameters]] = {
+    "data_prep": DataPrepParams,
+    "fine_tune": FineTuneParams,
+    "error_analysis": ErrorAnalysisParams,
+}
+SEEDED = ("fine_tune", "error_analysis")
+LARGEST_STUDY_FILE = 1_000_000  # bytes; a study file is a page of text
+
+
+class Study(Parameters):
+    """All parameters of one study: what `nbutils run` runs."""
+
+    name: str = Field(
+        min_length=1, max_length=100, description="name of the study and of its report folder"
+    )
+    description: str = Field("", description="a sentence for the report's first screen")
+    seed: int = Field(
+        42, ge=0, lt=2**32, description="seed of fine_tune and error_analysis where they name none"
+    )
+    data_prep: DataPrepParams = Field(default_factory=lambda: DataPrepParams.of({}))
+    fine_tune: FineTuneParams = Field(default_factory=lambda: FineTuneParams.of({}))
+    error_analysis: ErrorAnalysisParams = Field(default_factory=lambda: ErrorAnalysisParams.of({}))
+
+    @field_validator("name")
+    @classmethod
+    def _be_a_folder_name(cls, name: str) -> str:
+        if name in {".", ".."} or any(
+            sign in '/\\:*?"<>|' or not sign.isprintable() for sign in name
+        ):
+            raise ValueError(f"expected a name that can be a folder, found {name!r}")
+        return name
+
+    def to_yaml(self) -> str:
+        """Return the study as the text of a study file, defaults included."""
+        plumbing = {
+            name: {field for field in section.model_fields if is_plumbing(section, field)}
+            for name, section in SECTIONS.items()
+        }
+        values = self.model_dump(mode="json", exclude=plumbing)  # type: ignore[arg-type]
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def is_plumbing(section: type[StageParameters], field: str) -> bool:
+    """Return whether a parameter says where stages meet, which a study leaves to the runner."""
+    extra = section.model_fields[field].json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("plumbing"))
+
+
+def load_study(path: Path, *, overrides: Sequence[str] = (), name: str | None = None) -> Study:
+    """Read and validate a study file.
+
+    Parameters
+    ----------
+    path
+        A YAML file.
+    overrides
+        ``section.key=value`` each; the value is read by the type that the schema gives the key.
+    name
+        Replaces the file's `name`.
+
+    Raises
+    ------
+    ParameterError
+        The file is not a study, or a value does not fit; the message starts with the file's name.
+    """
+    values = read_yaml(path)
+    for override in overrides:
+        _apply(override, values)
+    if name is not None:
+        values["name"] = name
+    values.setdefault("name", path.stem)
+    for section in SEEDED:
+        _section(values, section).setdefault("seed", values.get("seed", 42))
+    _share_the_tokenizer(values)
+    _refuse_plumbing(values, path)
+    try:
+        return Study.of(values)
+    except ParameterError as error:
+        raise ParameterError(f"{path}: {error}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping, refusing what makes YAML dangerous: duplicate keys, tags and aliases.
+
+    Raises
+    ------
+    ParameterError
+        There is no such file, or it is not a YAML mapping.
+    """
+    try:
+        if path.stat().st_size > LARGEST_STUDY_FILE:
+            raise ParameterError(
+                f"{path}: expected a study file, found {path.stat().st_size} bytes"
+            )
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except FileNotFoundError:
+        near = suggest(path.name, [p.name for p in path.parent.glob("*.yaml")] or ["none there"])
+        raise ParameterError(f"{path}: no such study file{near}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path}: cannot be read as UTF-8 text ({error})") from None
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ParameterError(
+            f"{path}: expected `name: ...` and sections {', '.join(SECTIONS)}, "
+            f"found {type(values).__name__}"
+        )
+    return {str(key): value for key, value in values.items()}
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader that refuses duplicate keys and aliases."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.YAMLError(f"aliases are not read in a study file (line {mark.line + 1})")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, (list, dict)):
+                raise yaml.YAMLError(f"a key must be a word (line {key_node.start_mark.line + 1})")
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise yaml.YAMLError(f"key {key!r} stands twice (line {line})")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _section(values: dict[str, Any], name: str) -> dict[str, Any]:
+    if values.get(name) is None:  # absent, or a heading with nothing below it
+        values[name] = {}
+    section = values[name]
+    if not isinstance(section, dict):
+        raise ParameterError(f"{name}: expected a section with keys, found {section!r}")
+    return section
+
+
+def _apply(override: str, values: dict[str, Any]) -> None:
+    place, equals, text = override.partition("=")
+    section_name, dot, key = place.strip().partition(".")
+    if not equals:
+        raise ParameterError(f"-p {override}: expected section.key=value")
+    if not dot:
+        if section_name in SECTIONS or section_name not in Study.model_fields:
+            keys = [
+                f"{name}.{key}" for name, model in SECTIONS.items() for key in model.model_fields
+            ]
+            raise ParameterError(f"-p {override}: unknown parameter{_suggest_place(place, keys)}")
+        values[section_name] = text
+        return
+    if section_name not in SECTIONS:
+        raise ParameterError(f"-p {override}: unknown section{suggest(section_name, SECTIONS)}")
+    model = SECTIONS[section_name]
+    if key not in model.model_fields:
+        known = suggest(key, model.model_fields)
+        raise ParameterError(f"-p {override}: unknown parameter{known}")
+    optional = "None" in str(model.model_fields[key].annotation)
+    none = optional and text.strip().lower() in {"none", "null", ""}
+    _section(values, section_name)[key] = None if none else text
+
+
+def _suggest_place(place: str, places: list[str]) -> str:
+    same_key = [known for known in places if known.partition(".")[2] == place]
+    return suggest(place, same_key or places)
+
+
+def _share_the_tokenizer(values: dict[str, Any]) -> None:
+    prep, tune = _section(values, "data_prep"), _section(values, "fine_tune")
+    _section(values, "error_analysis")
+    if "model" in tune:
+        prep.setdefault("tokenizer", tune["model"])
+    if "max_length" in tune:
+        prep.setdefault("max_length", tune["max_length"])
+
+
+def _refuse_plumbing(values: dict[str, Any], path: Path) -> None:
+    for name, section in SECTIONS.items():
+        for key in _section(values, name):
+            if key in section.model_fields and is_plumbing(section, key):
+                raise ParameterError(
+                    f"{path}: {name}.{key}: set by the runner; use --runs-dir to choose the folder"
+                )
