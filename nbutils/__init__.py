@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["FineTuned", "__version__", "fine_tune"]
 
-_HOMES = {"fine_tune": "nbutils.training.api", "FineTuned": "nbutils.training.api"}
+HOMES = {"fine_tune": "nbutils.training.api", "FineTuned": "nbutils.training.api"}
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name at its first use, so that `nbutils --help` does not wait for torch."""
-    if name not in _HOMES:
+    if name not in HOMES:
         raise AttributeError(f"module 'nbutils' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(HOMES[name]), name)

@@ -113,7 +113,7 @@ def _explain_one(detail: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{place}: unknown parameter{suggest(name, known)}"
     if detail["type"] == "value_error":
         message = detail["msg"].removeprefix("Value error, ")
-        return f"{place}: {message}" if place and not message.startswith(place) else message
+        return f"{place}.{message}" if place else message
     found = detail.get("input")
     shown = repr(found) if len(repr(found)) <= 80 else repr(found)[:77] + "..."
     message = detail["msg"].removeprefix("Input ")

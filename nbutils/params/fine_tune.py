@@ -82,7 +82,7 @@ class FineTuneParams(StageParameters):
             )
         if self.epochs > MOST_USUAL_EPOCHS:
             found.append(
-                f"epochs {self.epochs} is above {MOST_USUAL_EPOCHS}: a pretrained BERT needs 2 to 4 "
+                f"epochs {self.epochs} is above {MOST_USUAL_EPOCHS}: BERT needs 2 to 4 "
                 "and then learns the training texts by heart; watch the validation loss, or set "
                 "early_stopping_patience"
             )

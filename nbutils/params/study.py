@@ -53,7 +53,7 @@ class Study(Parameters):
             name: {field for field in section.model_fields if is_plumbing(section, field)}
             for name, section in SECTIONS.items()
         }
-        values = self.model_dump(mode="json", exclude=plumbing)  # type: ignore[arg-type]
+        values = self.model_dump(mode="json", exclude=plumbing)  #
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
@@ -130,7 +130,7 @@ class _StrictLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.YAMLError(f"aliases are not read in a study file (line {mark.line + 1})")
         return super().compose_node(parent, index)
 

@@ -1,0 +1,73 @@
+"""All that the error analysis found, for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nbutils.artifacts import write_json, write_text
+
+
+def build_findings(
+    predictions: pd.DataFrame,
+    *,
+    label_names: Sequence[str],
+    confusion: NDArray[np.int64],
+    order: Sequence[int],
+    tables: Mapping[str, pd.DataFrame],
+    ece: float,
+) -> dict[str, Any]:
+    """Return what `findings.json` holds.
+
+    Parameters
+    ----------
+    predictions
+        `split, label, predicted` of the held-out examples.
+    label_names
+        K names, index = id.
+    confusion
+        Counts (K, K) on the test split, rows true, in id order.
+    order
+        The order in which the classes are drawn.
+    tables
+        Data frames by name: `classes`, `top_confusions`, `calibration_bins`.
+    ece
+        Expected calibration error on the test split.
+    """
+    wrong = predictions[predictions["label"] != predictions["predicted"]]
+    counts = wrong["split"].value_counts()
+    return {
+        "label_names": list(label_names),
+        "mistakes": {str(s): int(counts.get(s, 0)) for s in predictions["split"].unique()},
+        "confusion_matrix": confusion.tolist(),
+        "class_order": [int(k) for k in order],
+        "classes": tables["classes"].to_dict("records"),
+        "top_confusions": tables["top_confusions"].to_dict("records"),
+        "calibration": {"ece": ece, "bins": tables["calibration_bins"].to_dict("records")},
+    }
+
+
+def save_findings(
+    folder: Path,
+    findings: Mapping[str, Any],
+    *,
+    mistakes: pd.DataFrame,
+    suspects: pd.DataFrame,
+) -> None:
+    """Write the error_analysis stage folder; `findings.json` comes last and marks it complete.
+
+    Parameters
+    ----------
+    folder
+        Must exist.
+    findings, mistakes, suspects
+        What is saved.
+    """
+    write_text(folder / "errors.csv", mistakes.to_csv(index=False, lineterminator="\n"))
+    write_text(folder / "label_suspects.csv", suspects.to_csv(index=False, lineterminator="\n"))
+    write_json(folder / "findings.json", findings)

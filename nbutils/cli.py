@@ -1,0 +1,206 @@
+"""The `nbutils` command: parse, call, exit code."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import click
+import typer
+
+from nbutils import __version__
+from nbutils.errors import NbutilsError, NotebookFailedError, TrainingDivergedError
+
+if TYPE_CHECKING:
+    from nbutils.study import StudyRun
+
+DONE, FAILED, REFUSED, DIFFERENT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+
+app = typer.Typer(
+    name="nbutils",
+    help="Parameterized notebooks that fine-tune BERT on labelled text and publish HTML reports.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
+) -> None:
+    if version:
+        print(f"nbutils {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    params: Annotated[Path, typer.Argument(help="Study file, such as params/quickstart.yaml.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--set", metavar="SECTION.KEY=VALUE", help="Change one parameter."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the study and its report.")] = None,
+    reports_dir: Annotated[Path, typer.Option(help="Where reports go.")] = Path("reports"),
+    runs_dir: Annotated[Path, typer.Option(help="Where stage folders go.")] = Path("runs"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run all, whatever is there.")] = False,
+) -> None:
+    """Run a study: three notebooks, then their reports. What has not changed is not run again."""
+    from nbutils.params.study import load_study
+
+    study = load_study(params, overrides=set_ or [], name=name)
+    from nbutils.study import check_study, run_study
+
+    check_study(study)
+    for caution in study.fine_tune.cautions():
+        print(f"caution: {caution}")
+    watcher = _watcher()
+    try:
+        done = run_study(
+            study,
+            command=_command_again(),
+            runs_dir=runs_dir,
+            reports_dir=reports_dir,
+            fresh=fresh,
+            watcher=watcher,
+        )
+    except NotebookFailedError:
+        print(f"report: {reports_dir / study.name / 'index.html'}")
+        raise
+    finally:
+        watcher.close()
+    _show_result(done)
+
+
+def _watcher() -> Any:
+    from nbutils.console import LiveConsole, PlainConsole
+
+    return LiveConsole() if sys.stdout.isatty() else PlainConsole()
+
+
+def _command_again() -> str:
+    kept = [word for word in sys.argv[1:] if word != "--fresh"]
+    return shlex.join(["nbutils", *kept])
+
+
+def _show_result(done: StudyRun) -> None:
+    from nbutils.artifacts import read_json
+
+    metrics = read_json(done.report_dir / "metrics.json")
+    score = metrics["test"]["accuracy"]
+    line = (
+        f"test accuracy {score['value']:.1%} (95 % interval {score['low']:.1%} to "
+        f"{score['high']:.1%}, n = {score['n']})"
+    )
+    if metrics.get("baseline"):
+        line += f", TF-IDF baseline {metrics['baseline']['accuracy']['value']:.1%}"
+    print(line)
+    print(f"report: {done.report_dir / 'index.html'}")
+
+
+@app.command()
+def params(
+    section: Annotated[
+        str | None, typer.Argument(help="data_prep, fine_tune or error_analysis; none: all.")
+    ] = None,
+    json_schema: Annotated[
+        bool, typer.Option("--json-schema", help="Print the JSON schema of a study file.")
+    ] = False,
+) -> None:
+    """Show every parameter: type, default, bounds, meaning."""
+    from nbutils.params.describe import describe_parameters, study_schema
+
+    print(study_schema(section) if json_schema else describe_parameters(section))
+
+
+@app.command()
+def report(
+    notebook: Annotated[Path, typer.Argument(help="An executed notebook.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="HTML file; none: beside the notebook.")
+    ] = None,
+) -> None:
+    """Make a self-contained HTML page of any executed notebook."""
+    from nbutils.report.html import page_of_notebook, write_notebook_report
+
+    destination = output or notebook.with_suffix(".html")
+    write_notebook_report(notebook, destination, page_of_notebook(notebook))
+    print(destination)
+
+
+@app.command()
+def site(
+    reports_dir: Annotated[Path, typer.Option(help="Where reports are.")] = Path("reports"),
+) -> None:
+    """Rebuild the page that lists all runs."""
+    from nbutils.report.site import write_site
+
+    print(write_site(reports_dir))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context) -> None:
+    """Start JupyterLab on the notebooks, on this Python; more options go to JupyterLab."""
+    from nbutils.study import find_notebook
+
+    folder = find_notebook("data_prep").parent
+    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", *context.args]
+    os.chdir(folder)
+    os.execv(sys.executable, command)
+
+
+@app.command()
+def doctor() -> None:
+    """Show what this machine can do: torch, device, bf16, threads, memory, browser."""
+    from nbutils.doctor import examine
+
+    for name, finding in examine().items():
+        print(f"{name:<14}{finding}")
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: ends a run the way Ctrl-C does, with an exit code of its own."""
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise _Terminated("terminated (SIGTERM)")
+
+
+def main() -> None:
+    """Run the command and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_guarded(lambda: app(standalone_mode=False)))
+
+
+def _guarded(call: Callable[[], Any]) -> int:
+    try:
+        code = call()
+    except click.exceptions.Exit as leave:
+        return int(leave.exit_code)
+    except click.ClickException as error:
+        return _complain(error.format_message(), REFUSED)
+    except (NotebookFailedError, TrainingDivergedError) as error:
+        return _complain(str(error), FAILED)
+    except NbutilsError as error:
+        return _complain(str(error), REFUSED)
+    except _Terminated:
+        return _complain(f"terminated; go on with: {_command_again()}", TERMINATED)
+    except (KeyboardInterrupt, click.Abort):
+        return _complain(f"interrupted; go on with: {_command_again()}", INTERRUPTED)
+    return code if isinstance(code, int) else DONE
+
+
+def _complain(message: str, code: int) -> int:
+    line = " ".join(message.split())
+    print(f"nbutils: {line}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

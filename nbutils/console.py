@@ -1,0 +1,119 @@
+"""Progress of a study on a terminal, and as plain lines where there is none."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from nbutils.artifacts import STAGES
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from nbutils.execution import Progress
+    from nbutils.study import StageRun
+
+LINE_SECONDS = 5.0  # between two plain lines of one training
+
+
+def describe_progress(progress: Progress) -> str:
+    """Return where a notebook is, as text: cell and section, or step, loss and time left."""
+    place = f"cell {progress.cell} of {progress.cells}"
+    if not progress.training:
+        return f"{place}, {progress.heading}" if progress.heading else place
+    values = progress.training
+    text = (
+        f"{place}, step {values['step']} of {values['steps']}, epoch {values['epoch']:.2f}, "
+        f"loss {values['loss']:.3f}"
+    )
+    if values.get("accuracy") is not None:
+        text += f", validation accuracy {values['accuracy']:.1%}"
+    return f"{text}, {describe_seconds(values['seconds_left'])} left"
+
+
+def describe_seconds(seconds: float) -> str:
+    """Return a duration as a reader would say it: ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class PlainConsole:
+    """Writes one line per event, and of a training one line every few seconds."""
+
+    def __init__(self) -> None:
+        self.written_at = 0.0
+        self.heading = ""
+
+    def stage_started(self, stage: str) -> None:
+        """Write that a stage begins."""
+        self.heading = ""
+        self.write(stage, "started")
+
+    def stage_progress(self, stage: str, progress: Progress) -> None:
+        """Write a new section, or a step of a training if the last line is old enough."""
+        if progress.training:
+            if time.monotonic() - self.written_at >= LINE_SECONDS:
+                self.write(stage, describe_progress(progress))
+        elif progress.heading != self.heading:
+            self.heading = progress.heading
+            self.write(stage, describe_progress(progress))
+
+    def stage_done(self, run: StageRun) -> None:
+        """Write that a stage is finished, or was there already."""
+        self.write(run.stage, describe_end(run))
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+
+    def write(self, stage: str, text: str) -> None:
+        """Write a line and send it off at once."""
+        self.written_at = time.monotonic()
+        print(f"[{STAGES.index(stage) + 1}/{len(STAGES)}] {stage}: {text}", flush=True)
+
+
+def describe_end(run: StageRun) -> str:
+    """Return how a stage ended, as text."""
+    if run.reused:
+        return f"nothing changed, used what was there ({run.folder})"
+    return f"done in {describe_seconds(run.seconds)}"
+
+
+class LiveConsole(PlainConsole):
+    """Shows one line that changes in place, and keeps a line per finished stage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from rich.console import Console
+
+        self.console = Console(highlight=False)
+        self.status: Status | None = None
+
+    def stage_started(self, stage: str) -> None:
+        """Show that a stage begins."""
+        self.status = self.console.status(self._line(stage, "starting"))
+        self.status.start()
+
+    def stage_progress(self, stage: str, progress: Progress) -> None:
+        """Show the cell, or the step of a training."""
+        if self.status is not None:
+            self.status.update(self._line(stage, describe_progress(progress)))
+
+    def stage_done(self, run: StageRun) -> None:
+        """Keep a line that the stage is finished, or was there already."""
+        self.close()
+        self.console.print(self._line(run.stage, describe_end(run)))
+
+    def close(self) -> None:
+        """Take the changing line away."""
+        if self.status is not None:
+            self.status.stop()
+            self.status = None
+
+    def _line(self, stage: str, text: str) -> Any:
+        from rich.text import Text
+
+        return Text(f"[{STAGES.index(stage) + 1}/{len(STAGES)}] {stage}: {text}")

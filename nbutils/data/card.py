@@ -1,0 +1,229 @@
+"""The data card: what the dataset is, what was done to it, and what to be wary of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbutils.data.baseline import Baseline
+from nbutils.data.duplicates import Cleaned, count_across_splits
+from nbutils.data.loading import LabelledTexts
+from nbutils.data.tokens import TokenReport
+from nbutils.params.data_prep import DataPrepParams
+
+IMBALANCED = 10  # largest class over smallest, from which accuracy misleads
+CUT_SHARE = 0.25
+UNKNOWN_SHARE = 0.02
+COPIES_SHARE = 0.02
+WIDE_INTERVAL = 0.10  # width of the test accuracy's interval
+SMALL_TEST = 200  # examples
+
+
+def build_data_card(
+    texts: LabelledTexts,
+    *,
+    params: DataPrepParams,
+    cleaned: Cleaned,
+    tokens: TokenReport,
+    baseline: Baseline | None = None,
+) -> dict[str, Any]:
+    """Sum up the prepared data as a JSON object, the same for the same data and parameters.
+
+    Parameters
+    ----------
+    texts
+        With a split in every row.
+    params
+        Parameters of the notebook.
+    cleaned
+        From `remove_leakage`.
+    tokens
+        From `measure_tokens`.
+    baseline
+        From `fit_baseline`; None: it was switched off.
+
+    Returns
+    -------
+    dict
+        `source`, `fingerprint`, `columns`, `counts`, `label_names`, `id2label`, `splits`,
+        `classes`, `duplicates`, `tokens`, `baseline`, `notes` and `warnings` (plain sentences).
+    """
+    from nbutils.data.sources import fingerprint_source
+
+    classes = texts.class_counts()
+    card: dict[str, Any] = {
+        "source": texts.source,
+        "fingerprint": fingerprint_source(params),
+        "columns": {
+            "text": texts.columns.text,
+            "text_pair": texts.columns.text_pair,
+            "label": texts.columns.label,
+        },
+        "counts": {**texts.counts, "examples": len(texts.frame)},
+        "label_names": list(texts.label_names),
+        "id2label": {str(label): name for label, name in enumerate(texts.label_names)},
+        "splits": {str(name): int(n) for name, n in classes.sum().items()},
+        "classes": {
+            str(name): {str(split): int(n) for split, n in row.items()}
+            for name, row in classes.to_dict("index").items()
+        },
+        "duplicates": _duplicates(cleaned, texts),
+        "tokens": _tokens(tokens, texts, params),
+        "baseline": _baseline(baseline),
+        "notes": list(texts.notes),
+    }
+    return card | {"warnings": find_warnings(card)}
+
+
+def find_warnings(card: dict[str, Any]) -> list[str]:
+    """Return one plain sentence for each thing in a data card that a reader should know.
+
+    Parameters
+    ----------
+    card
+        A data card; its `warnings` are not read.
+    """
+    return [
+        *_warn_of_classes(card),
+        *_warn_of_copies(card["duplicates"], card["counts"]),
+        *_warn_of_tokens(card["tokens"]),
+        *_warn_of_small_test(card),
+    ]
+
+
+def describe_card(card: dict[str, Any]) -> dict[str, str | int]:
+    """Return the lines of a data card that a reader wants first, by name."""
+    splits = card["splits"]
+    facts: dict[str, str | int] = {
+        "source": card["source"],
+        "fingerprint": card["fingerprint"],
+        "classes": len(card["label_names"]),
+        **{f"{name} examples": n for name, n in splits.items()},
+        "exact copies found": card["duplicates"]["exact_copies"],
+        "groups of near copies": card["duplicates"]["near_groups"],
+        "texts that max_length cuts": f"{card['tokens']['cut_share']:.1%}",
+    }
+    if card["baseline"]:
+        score = card["baseline"]["test"]["accuracy"]
+        facts["baseline test accuracy"] = (
+            f"{score['value']:.2%} (95 % interval {score['low']:.2%} to {score['high']:.2%})"
+        )
+    return facts
+
+
+def _duplicates(cleaned: Cleaned, texts: LabelledTexts) -> dict[str, Any]:
+    found = cleaned.duplicates
+    return {
+        "exact_copies": found.exact_copies,
+        "near_groups": found.near_groups,
+        "near_threshold": found.threshold,
+        "dropped_exact": cleaned.dropped_exact,
+        "dropped_near": cleaned.dropped_near,
+        "across_given_splits": cleaned.across_given_splits,
+        "across_splits": count_across_splits(texts.frame, cleaned.groups),
+        "label_conflicts": len(found.conflicts),
+    }
+
+
+def _tokens(tokens: TokenReport, texts: LabelledTexts, params: DataPrepParams) -> dict[str, Any]:
+    summary = tokens.by_split().set_index("split")
+    return {
+        "tokenizer": params.tokenizer,
+        "max_length": tokens.max_length,
+        "sampled": tokens.sampled,
+        "cut_share": tokens.cut_share,
+        "lost_share": tokens.lost_share,
+        "unknown_share": tokens.unknown_share,
+        "unknown_by_class": {
+            str(name): float(share)
+            for name, share in tokens.unknown_by_class(texts.label_names).items()
+        },
+        "lengths": {str(name): row for name, row in summary.to_dict("index").items()},
+    }
+
+
+def _percent(share: float) -> str:
+    return f"{share if share == 1 else min(share, 0.99):.0%}"  # 99.9 % is not "100%"
+
+
+def _baseline(baseline: Baseline | None) -> dict[str, Any] | None:
+    if baseline is None:
+        return None
+    f1 = baseline.classes.set_index("label")["f1"]
+    return {
+        **{
+            split: {name: score.as_dict() for name, score in scores.items()}
+            for split, scores in baseline.scores.items()
+        },
+        "f1_by_class": {str(name): float(value) for name, value in f1.items()},
+        "trained_on": baseline.trained_on,
+    }
+
+
+def _warn_of_classes(card: dict[str, Any]) -> list[str]:
+    sizes = {name: sum(by_split.values()) for name, by_split in card["classes"].items()}
+    largest, smallest = max(sizes, key=sizes.__getitem__), min(sizes, key=sizes.__getitem__)
+    warnings = []
+    if sizes[largest] > IMBALANCED * sizes[smallest]:
+        warnings.append(
+            f"Classes are unequal: {largest!r} has {sizes[largest]} examples, {smallest!r} "
+            f"{sizes[smallest]}. Accuracy says little about rare classes: read macro F1, and "
+            "consider class_weights: balanced."
+        )
+    for split in card["splits"]:
+        missing = [name for name, by_split in card["classes"].items() if not by_split[split]]
+        if missing:
+            warnings.append(
+                f"The {split} split has no example of {', '.join(map(repr, missing[:5]))}"
+                f"{' and others' if len(missing) > 5 else ''}."
+            )
+    return warnings
+
+
+def _warn_of_copies(duplicates: dict[str, Any], counts: dict[str, int]) -> list[str]:
+    warnings = []
+    if duplicates["exact_copies"] > COPIES_SHARE * counts["rows_read"]:
+        warnings.append(
+            f"{duplicates['exact_copies']} of {counts['rows_read']} texts are exact copies of "
+            f"others; {duplicates['dropped_exact']} were dropped."
+        )
+    if duplicates["across_splits"]:
+        warnings.append(
+            f"{duplicates['across_splits']} texts have a copy in another split, so test scores are "
+            "too good; set deduplicate to true."
+        )
+    if duplicates["label_conflicts"]:
+        warnings.append(
+            f"{duplicates['label_conflicts']} groups of copies carry different labels: at least "
+            "one label in each is wrong or a matter of taste."
+        )
+    return warnings
+
+
+def _warn_of_tokens(tokens: dict[str, Any]) -> list[str]:
+    warnings = []
+    if tokens["cut_share"] > CUT_SHARE:
+        warnings.append(
+            f"{_percent(tokens['cut_share'])} of the texts are longer than max_length "
+            f"{tokens['max_length']}; {_percent(tokens['lost_share'])} of all tokens are never "
+            "read. Raise max_length if the end of a text matters; training time grows with it."
+        )
+    if tokens["unknown_share"] > UNKNOWN_SHARE:
+        warnings.append(
+            f"{tokens['unknown_share']:.1%} of the tokens are unknown to {tokens['tokenizer']}: "
+            "choose a checkpoint that was pretrained on this language or script."
+        )
+    return warnings
+
+
+def _warn_of_small_test(card: dict[str, Any]) -> list[str]:
+    n = card["splits"].get("test", 0)
+    score = (card["baseline"] or {}).get("test", {}).get("accuracy")
+    width = score["high"] - score["low"] if score else 0.0
+    if n >= SMALL_TEST and width <= WIDE_INTERVAL:
+        return []
+    shown = (
+        f"; the baseline's 95 % interval is {100 * width:.0f} percentage points wide"
+        if score
+        else ""
+    )
+    return [f"The test split has {n} examples{shown}: small differences between models are noise."]

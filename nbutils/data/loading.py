@@ -1,0 +1,263 @@
+"""Labelled text of any source as one frame with stable ids."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+
+from nbutils.data.bundled import read_bundled
+from nbutils.data.columns import Columns
+from nbutils.data.hub import load_dataset_parts, parts_of_dataset
+from nbutils.data.labels import name_labels, refuse_unlike_labels
+from nbutils.data.readers import RawTexts, read_file, read_folder
+from nbutils.data.sources import Source, find_given_split, find_source
+from nbutils.errors import DataError
+from nbutils.params.data_prep import DataPrepParams
+
+FRAME_COLUMNS = ("example_id", "text", "text_pair", "label", "split")
+SPLIT_ORDER = ("train", "validation", "test", "")
+LEAST_EXAMPLES = 10
+SHOWN_ROWS = 5
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """Labelled text, ready to be checked and split.
+
+    Attributes
+    ----------
+    frame
+        One row per example: `example_id` (int64, running index over the raw input), `text`,
+        `text_pair` where there are pairs, `label` (int64), and `split`: ``"train"``,
+        ``"validation"``, ``"test"``, or ``""`` where it is still to be decided.
+    label_names
+        Names of the classes, of shape (K,); the index is the label.
+    source
+        The dataset as the parameters name it.
+    columns
+        Columns that were read.
+    counts
+        `rows_read` and `dropped_empty`.
+    notes
+        Sentences on what was decided while reading.
+    """
+
+    frame: pd.DataFrame
+    label_names: tuple[str, ...]
+    source: str
+    columns: Columns
+    counts: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def with_frame(self, frame: pd.DataFrame) -> LabelledTexts:
+        """Return the same texts with another frame: fewer rows, or splits filled in."""
+        return replace(self, frame=frame)
+
+    def class_counts(self) -> pd.DataFrame:
+        """Return examples per class, of shape (K, splits): a row per class, a column per split."""
+        order = [split for split in SPLIT_ORDER if (self.frame["split"] == split).any()]
+        counts = pd.crosstab(self.frame["label"], self.frame["split"])
+        counts = counts.reindex(index=range(len(self.label_names)), columns=order, fill_value=0)
+        counts.index = pd.Index(self.label_names, name="class")
+        counts.columns = pd.Index([split or "to be split" for split in order], name="split")
+        return counts
+
+
+def load_labelled_texts(params: DataPrepParams) -> LabelledTexts:
+    """Read the dataset that the parameters name.
+
+    Parameters
+    ----------
+    params
+        Source, columns and given splits.
+
+    Returns
+    -------
+    LabelledTexts
+        Without empty texts, labels mapped to ids.
+
+    Raises
+    ------
+    ParameterError
+        A named column or split does not exist.
+    DataError
+        The source cannot be read, a label is missing or was never seen in training, or there is
+        too little to split.
+    """
+    source = find_source(params.dataset)
+    given = {split: find_given_split(params, split) for split in ("validation", "test")}
+    files = {split: place for split, place in given.items() if isinstance(place, Source)}
+    notes: list[str] = []
+    if source.kind in ("hub", "saved"):
+        parts, notes = load_dataset_parts(source, params, from_files=files)
+    else:
+        parts = {"": _read_place(source, params)}
+    parts |= {split: _read_place(place, params) for split, place in files.items()}
+    return _assemble(parts, params, notes=notes)
+
+
+def frame_from_dataset(
+    dataset: Any, params: DataPrepParams, *, for_splitting: bool = True
+) -> LabelledTexts:
+    """Turn a `datasets.Dataset` or `DatasetDict` in memory into labelled texts.
+
+    Parameters
+    ----------
+    dataset
+        Text and label columns are found as in a file.
+    params
+        Columns and names of given splits; `dataset` is not read.
+    for_splitting
+        Whether there must be enough of each class for the splits that are still to be cut.
+
+    Raises
+    ------
+    ParameterError, DataError
+        As `load_labelled_texts`.
+    """
+    parts, notes = parts_of_dataset(dataset, params, where="the dataset")
+    return _assemble(parts, params, notes=notes, for_splitting=for_splitting)
+
+
+def _read_place(source: Source, params: DataPrepParams) -> RawTexts:
+    if source.kind == "bundled":
+        return read_bundled(source.name)
+    if source.kind == "folder":
+        return read_folder(source.place)
+    return read_file(source.place, params)
+
+
+def _assemble(
+    parts: Mapping[str, RawTexts],
+    params: DataPrepParams,
+    *,
+    notes: Sequence[str],
+    for_splitting: bool = True,
+) -> LabelledTexts:
+    ordered = {split: parts[split] for split in ("", "validation", "test") if split in parts}
+    main = ordered[""]
+    class_names = next((part.class_names for part in ordered.values() if part.class_names), None)
+    named = name_labels(
+        [_without_minus_one(part) for part in ordered.values()],
+        class_names=class_names,
+        where=main.where,
+    )
+    frames = [_frame(part, split) for split, part in ordered.items()]
+    for frame, ids in zip(frames, named.ids, strict=True):
+        frame["label"] = pd.array(ids, dtype="Int64")
+    rows_read = sum(len(frame) for frame in frames)
+    kept = [frame[~frame.pop("empty")] for frame in frames]
+    for frame, part in zip(kept, ordered.values(), strict=True):
+        _refuse_missing_labels(frame, part)
+    frame = pd.concat(kept)
+    frame.insert(0, "example_id", _running_index(frames, kept))
+    frame = frame.reset_index(drop=True).astype({"label": "int64", "example_id": "int64"})
+    if {"validation", "test"} <= set(parts):
+        frame["split"] = frame["split"].where(frame["split"] != "", "train")
+    _check(frame, named.names, ordered, for_splitting=for_splitting)
+    return LabelledTexts(
+        frame=frame[[name for name in FRAME_COLUMNS if name in frame]],
+        label_names=named.names,
+        source=params.dataset,
+        columns=main.columns,
+        counts={"rows_read": rows_read, "dropped_empty": rows_read - len(frame)},
+        notes=(*notes, *(note for part in ordered.values() for note in part.notes), *named.notes),
+    )
+
+
+def _frame(part: RawTexts, split: str) -> pd.DataFrame:
+    columns = {"text": _clean(part.texts, part)}
+    if part.pairs is not None:
+        columns["text_pair"] = _clean(part.pairs, part)
+    empty = [any(not text.strip() for text in row) for row in zip(*columns.values(), strict=True)]
+    return pd.DataFrame({**columns, "split": split, "empty": pd.array(empty, dtype=bool)})
+
+
+def _clean(texts: Sequence[Any], part: RawTexts) -> list[str]:
+    """Return every text as a string that can be written as UTF-8, null as the empty string."""
+    cleaned = []
+    for row, text in enumerate(texts, start=1):
+        if isinstance(text, (list, dict, bytes)):
+            raise DataError(
+                f"{part.where}, row {row}: expected text in column {part.columns.text!r}, found "
+                f"{type(text).__name__}; join it to a string, or set text_column"
+            )
+        string = "" if text is None or text != text else str(text)
+        # JSON can hold half of a surrogate pair, which no UTF-8 file and no Arrow table can.
+        cleaned.append(LONE_SURROGATE.sub("\ufffd", string))
+    return cleaned
+
+
+def _without_minus_one(part: RawTexts) -> list[Any]:
+    if part.class_names is None:
+        return part.labels
+    return [None if label == -1 else label for label in part.labels]
+
+
+def _running_index(frames: Sequence[pd.DataFrame], kept: Sequence[pd.DataFrame]) -> list[int]:
+    starts = [sum(len(frame) for frame in frames[:place]) for place in range(len(frames))]
+    return [start + row for start, frame in zip(starts, kept, strict=True) for row in frame.index]
+
+
+def _refuse_missing_labels(frame: pd.DataFrame, part: RawTexts) -> None:
+    rows = [int(row) + 1 for row in frame.index[frame["label"].isna()]]
+    if rows:
+        more = f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else ""
+        raise DataError(
+            f"{part.where}: no label in column {part.columns.label!r} in row "
+            f"{', '.join(map(str, rows[:SHOWN_ROWS]))}{more} (the first row after a header is 1); "
+            "fill the labels in, or remove these rows"
+        )
+
+
+def _check(
+    frame: pd.DataFrame,
+    names: tuple[str, ...],
+    parts: Mapping[str, RawTexts],
+    *,
+    for_splitting: bool,
+) -> None:
+    main = parts[""]
+    training = frame[frame["split"].isin(["", "train"])]
+    counts = {names[label]: n for label, n in sorted(Counter(training["label"]).items())}
+    least = LEAST_EXAMPLES if for_splitting else 1
+    if len(training) < least:
+        raise DataError(
+            f"{main.where}: expected at least {least} texts that are not empty, "
+            f"found {len(training)}; training, validation and test need examples of their own"
+        )
+    refuse_unlike_labels(counts, where=main.where, column=main.columns.label)
+    _refuse_unseen(frame, names, counts, parts)
+    needed = 1 + sum(split not in parts for split in ("validation", "test"))
+    rare = {name: n for name, n in counts.items() if n < needed}
+    if for_splitting and rare:
+        name, n = next(iter(rare.items()))
+        more = f" (and {len(rare) - 1} more classes like it)" if len(rare) > 1 else ""
+        raise DataError(
+            f"{main.where}: class {name!r} has {n} example{'s' * (n != 1)}{more}; it needs at "
+            f"least {needed}, one for each split: add examples, or merge or remove the class"
+        )
+
+
+def _refuse_unseen(
+    frame: pd.DataFrame,
+    names: tuple[str, ...],
+    known: Mapping[str, int],
+    parts: Mapping[str, RawTexts],
+) -> None:
+    for split in ("validation", "test"):
+        labels = {names[label] for label in frame.loc[frame["split"] == split, "label"]}
+        if split in parts and not labels:
+            raise DataError(f"{parts[split].where}: the {split} split holds no text")
+        if unseen := sorted(labels - set(known)):
+            raise DataError(
+                f"{parts[split].where}: label {unseen[0]!r} of the {split} split never occurs in "
+                f"training, which has {', '.join(list(known)[:10])}; correct the label, or add "
+                "training examples of it"
+            )

@@ -1,0 +1,80 @@
+"""The whole data preparation in one call, and the files that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nbutils.artifacts import write_bytes, write_json
+from nbutils.data.baseline import Baseline, fit_baseline
+from nbutils.data.card import build_data_card
+from nbutils.data.duplicates import find_duplicates, remove_leakage
+from nbutils.data.loading import LabelledTexts, load_labelled_texts
+from nbutils.data.splitting import sample_examples, save_splits, split_examples
+from nbutils.data.tokens import measure_tokens
+from nbutils.params.data_prep import DataPrepParams
+
+
+def prepare_data(params: DataPrepParams, folder: Path) -> dict[str, Any]:
+    """Do what `01_data_prep.ipynb` does, without showing anything.
+
+    Parameters
+    ----------
+    params
+        The notebook's parameters; `output_dir` is not read.
+    folder
+        Where the artifacts go; must exist.
+
+    Returns
+    -------
+    dict
+        The data card.
+
+    Raises
+    ------
+    ParameterError, DataError
+        The data cannot be read or split.
+    CheckpointError
+        There is no such tokenizer.
+    """
+    from nbutils.checkpoints import load_tokenizer
+
+    texts = load_labelled_texts(params)
+    frame = sample_examples(texts.frame, params)
+    duplicates = find_duplicates(frame, threshold=params.near_duplicate_threshold)
+    cleaned = remove_leakage(frame, duplicates, deduplicate=params.deduplicate)
+    frame = split_examples(cleaned.frame, params, cleaned.groups)
+    tokens = measure_tokens(frame, load_tokenizer(params.tokenizer), max_length=params.max_length)
+    tfidf = fit_baseline(frame, label_names=texts.label_names) if params.baseline else None
+    texts = texts.with_frame(frame)
+    card = build_data_card(texts, params=params, cleaned=cleaned, tokens=tokens, baseline=tfidf)
+    save_prepared(folder, texts, card=card, baseline=tfidf)
+    return card
+
+
+def save_prepared(
+    folder: Path, texts: LabelledTexts, *, card: Mapping[str, Any], baseline: Baseline | None
+) -> None:
+    """Write `dataset/`, `baseline.parquet` and, last, `data_card.json`.
+
+    The data card's presence says that the folder is complete.
+
+    Parameters
+    ----------
+    folder
+        Must exist.
+    texts
+        With a split in every row.
+    card
+        From `build_data_card`.
+    baseline
+        Its predictions are written, for a paired comparison; None: no such file.
+    """
+    (folder / "data_card.json").unlink(missing_ok=True)
+    save_splits(texts, folder / "dataset")
+    if baseline is None:
+        (folder / "baseline.parquet").unlink(missing_ok=True)
+    else:
+        write_bytes(folder / "baseline.parquet", baseline.predictions.to_parquet(index=False))
+    write_json(folder / "data_card.json", card)

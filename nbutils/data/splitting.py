@@ -1,0 +1,265 @@
+"""Training, validation and test splits: stratified, seeded, and never across a group of copies."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nbutils.data.columns import Columns
+from nbutils.data.loading import FRAME_COLUMNS, LabelledTexts
+from nbutils.data.sources import GIVEN_SPLITS
+from nbutils.errors import DataError, ParameterError
+from nbutils.params.data_prep import DataPrepParams
+
+SPLITS = ("train", "validation", "test")
+
+
+def sample_examples(frame: pd.DataFrame, params: DataPrepParams) -> pd.DataFrame:
+    """Return at most `max_examples` rows, drawn by class share within each split.
+
+    Parameters
+    ----------
+    frame
+        `label` and `split`.
+    params
+        `max_examples` and `split_seed`.
+
+    Returns
+    -------
+    DataFrame
+        The rows in their old order; all of them when there are not more.
+
+    Raises
+    ------
+    ParameterError
+        `max_examples` leaves a class without examples in some split.
+    """
+    if params.max_examples is None or len(frame) <= params.max_examples:
+        return frame
+    cells = [
+        np.random.default_rng([params.split_seed, int(frame["label"].iloc[rows[0]])]).permutation(
+            rows
+        )
+        for rows in frame.groupby(["split", "label"]).indices.values()
+    ]
+    sizes = np.array([len(rows) for rows in cells])
+    given = np.array([frame["split"].iloc[rows[0]] in GIVEN_SPLITS for rows in cells])
+    least = np.minimum(sizes, np.where(given, 1, len(SPLITS)))
+    if least.sum() > params.max_examples:
+        raise ParameterError(
+            f"max_examples: expected at least {least.sum()}, so that each class has examples in "
+            f"each split, found {params.max_examples}"
+        )
+    wanted = _shares(sizes, params.max_examples, least=least)
+    kept = np.concatenate([rows[:n] for rows, n in zip(cells, wanted, strict=True)])
+    return frame.iloc[np.sort(kept)].reset_index(drop=True)
+
+
+def split_examples(
+    frame: pd.DataFrame, params: DataPrepParams, groups: npt.NDArray[np.int64]
+) -> pd.DataFrame:
+    """Fill in `split` where it is still open.
+
+    Splits that are given stay as they are; those that are missing are cut from the open rows, by
+    class share. The seed is `split_seed` alone. Rows of one class are drawn independently of those
+    of another, so that adding a class moves the others by a row at most.
+
+    Parameters
+    ----------
+    frame
+        N rows with `label` and `split`.
+    params
+        `test_size`, `validation_size` (shares of the open rows), `split_seed`, and `deduplicate`:
+        where it is off, groups are not kept together.
+    groups
+        Of shape (N,): rows with the same number go to the same split.
+
+    Returns
+    -------
+    DataFrame
+        A copy in which every row has a split.
+
+    Raises
+    ------
+    DataError
+        A class or a split is left without examples.
+    """
+    frame = frame.copy()
+    open_rows = np.flatnonzero((frame["split"] == "").to_numpy())
+    sizes = {"test": params.test_size, "validation": params.validation_size}
+    shares = {s: size for s, size in sizes.items() if not (frame["split"] == s).any()}
+    units = groups if params.deduplicate else np.arange(len(frame))
+    split = frame["split"].to_numpy(dtype=object, copy=True)
+    split[open_rows] = _assign(
+        frame["label"].to_numpy()[open_rows], units[open_rows], shares, params.split_seed
+    )
+    frame["split"] = split
+    _refuse_gaps(frame)
+    return frame
+
+
+def _assign(
+    labels: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.int64],
+    shares: Mapping[str, float],
+    seed: int,
+) -> npt.NDArray[np.object_]:
+    """Return the split of each open row."""
+    # A unit is a group of copies, in the order of first rows; it counts for its first row's class.
+    unit = pd.factorize(groups)[0]
+    first = np.unique(unit, return_index=True)[1]
+    unit_sizes, unit_labels = np.bincount(unit), labels[first]
+    classes, class_sizes = np.unique(unit_labels[unit], return_counts=True)
+    targets = {
+        name: _shares(class_sizes, round(share * len(labels)), least=np.minimum(class_sizes, 1))
+        for name, share in shares.items()
+    }
+    split = np.full(len(unit_sizes), "train", dtype=object)
+    for place, label in enumerate(classes):
+        own = np.flatnonzero(unit_labels == label)
+        wanted = {name: int(target[place]) for name, target in targets.items()}
+        split[own] = _draw(unit_sizes[own], wanted, np.random.default_rng([seed, int(label)]))
+    return split[unit]
+
+
+def _draw(
+    sizes: npt.NDArray[np.int64], wanted: dict[str, int], rng: np.random.Generator
+) -> npt.NDArray[np.object_]:
+    """Choose a split for each unit of one class, given the units' sizes, of shape (U,).
+
+    Units of several rows go first, each to a split that has room, with a chance by that room;
+    single rows then fill up what is missing to the row.
+    """
+    while sum(wanted.values()) >= sizes.sum():  # training comes first, then test
+        wanted[max(reversed(wanted), key=wanted.__getitem__)] -= 1
+    room = {**wanted, "train": int(sizes.sum()) - sum(wanted.values())}
+    chosen = np.full(len(sizes), "train", dtype=object)
+    order = rng.permutation(len(sizes))
+    for unit in order[sizes[order] > 1]:
+        fitting = [name for name in room if room[name] >= sizes[unit]] or ["train"]
+        weights = np.maximum([room[name] for name in fitting], 1)
+        chosen[unit] = fitting[int(rng.choice(len(fitting), p=weights / weights.sum()))]
+        room[chosen[unit]] -= int(sizes[unit])
+    singles, start = order[sizes[order] == 1], 0
+    for name in wanted:
+        chosen[singles[start : start + room[name]]] = name
+        start += room[name]
+    for name in wanted:  # a class of large groups: the smallest one, so that no split lacks it
+        training = np.flatnonzero(chosen == "train")
+        if wanted[name] and name not in chosen and len(training) > 1:
+            chosen[training[np.argmin(sizes[training])]] = name
+    return chosen
+
+
+def _shares(
+    sizes: npt.NDArray[np.int64], total: int, *, least: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Divide `total` in proportion to `sizes`, by largest remainder, and at least `least` each."""
+    exact = sizes * (total / max(int(sizes.sum()), 1))
+    whole = np.floor(exact).astype(np.int64)
+    left = total - int(whole.sum())
+    whole[np.argsort(whole - exact, kind="stable")[:left]] += 1
+    whole = np.maximum(whole, least)
+    while whole.sum() > total and (whole > least).any():  # what the small ones were given
+        whole[np.argmax(np.where(whole > least, whole, 0))] -= 1
+    return np.asarray(whole, dtype=np.int64)
+
+
+def _refuse_gaps(frame: pd.DataFrame) -> None:
+    found = set(frame["split"])
+    for name in SPLITS:
+        if name not in found:
+            raise DataError(
+                f"the {name} split is left without examples: after copies were dropped there are "
+                f"{len(frame)} texts; add examples, or change test_size and validation_size"
+            )
+    training = set(frame.loc[frame["split"] == "train", "label"])
+    lost = sorted(set(frame["label"]) - training)
+    if lost:
+        raise DataError(
+            f"class number {lost[0]} is left without training examples: all of them are copies of "
+            "test or validation texts; add examples, or set deduplicate to false"
+        )
+
+
+def save_splits(texts: LabelledTexts, directory: Path) -> None:
+    """Write the splits as a `datasets.DatasetDict`, whole or not at all.
+
+    Parameters
+    ----------
+    texts
+        With a split in every row.
+    directory
+        Is replaced when it exists.
+    """
+    import datasets
+
+    label = datasets.ClassLabel(names=list(texts.label_names))
+    kinds = {"example_id": "int64", "text": "string", "text_pair": "string"}
+    columns = [name for name in FRAME_COLUMNS if name in texts.frame and name != "split"]
+    features = datasets.Features(
+        {name: datasets.Value(kinds[name]) if name in kinds else label for name in columns}
+    )
+    splits = {
+        name: datasets.Dataset.from_dict(
+            texts.frame.loc[texts.frame["split"] == name, columns].to_dict("list"),
+            features=features,
+            split=name,
+        )
+        for name in SPLITS
+    }
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as made:
+        with _no_progress_bars():
+            datasets.DatasetDict(splits).save_to_disk(str(Path(made) / "new"))
+        if directory.exists():
+            directory.replace(Path(made) / "old")
+        (Path(made) / "new").replace(directory)
+
+
+def load_splits(directory: Path) -> LabelledTexts:
+    """Read what `save_splits` wrote.
+
+    Raises
+    ------
+    DataError
+        There is no such folder, or it is not one of ours.
+    """
+    import datasets
+
+    try:
+        saved = datasets.load_from_disk(str(directory))
+        names = tuple(saved["train"].features["label"].names)
+        frames = [saved[name].to_pandas().assign(split=name) for name in SPLITS]
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise DataError(
+            f"{directory}: expected the dataset that 01_data_prep.ipynb writes; run it first "
+            f"({type(error).__name__}: {error})"
+        ) from None
+    frame = pd.concat(frames, ignore_index=True)
+    pair = "text_pair" if "text_pair" in frame else None
+    return LabelledTexts(
+        frame=frame[[name for name in FRAME_COLUMNS if name in frame]],
+        label_names=names,
+        source=str(directory),
+        columns=Columns("text", "label", pair),
+    )
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    import datasets
+
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()

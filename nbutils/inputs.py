@@ -1,0 +1,88 @@
+"""Where a notebook finds what the notebook before it made, or makes it when there is nothing yet.
+
+A batch run names the folders. Somebody who opens a later notebook first, in JupyterLab, gets the
+newest finished folder, and on an empty project one that is made here with the defaults.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datasets import load_from_disk
+
+from nbutils.artifacts import find_finished, open_output, read_json
+from nbutils.data.preparing import prepare_data
+from nbutils.params.data_prep import DataPrepParams
+from nbutils.params.fine_tune import FineTuneParams
+from nbutils.training.api import fine_tune
+from nbutils.training.results import build_metrics, predict_splits, save_results, score_splits
+from nbutils.widgets import LiveTraining
+
+
+def open_data(data_dir: str | None) -> Path:
+    """Return a finished data_prep folder.
+
+    Parameters
+    ----------
+    data_dir
+        The notebook's parameter; none: the newest, or a new one made with the default parameters.
+
+    Raises
+    ------
+    DataError
+        The given folder is not finished.
+    """
+    found = find_finished("data_prep", data_dir)
+    if found is not None:
+        return found
+    folder = open_output("data_prep", None)
+    prepare_data(DataPrepParams.of({}), folder)
+    return folder
+
+
+def open_model(model_dir: str | None) -> Path:
+    """Return a finished fine_tune folder.
+
+    Parameters
+    ----------
+    model_dir
+        The notebook's parameter; none: the newest, or a new one trained with the defaults, which takes
+        some minutes and shows its progress.
+
+    Raises
+    ------
+    DataError
+        The given folder is not finished.
+    """
+    found = find_finished("fine_tune", model_dir)
+    if found is not None:
+        return found
+    params, data_dir = FineTuneParams.of({}), open_data(None)
+    folder = open_output("fine_tune", None)
+    data = load_from_disk(data_dir / "dataset")
+    classifier = fine_tune(data, params=params, watcher=LiveTraining())
+    predictions = predict_splits(classifier, data)
+    scores = score_splits(predictions, n_classes=len(classifier.classes.names), seed=params.seed)
+    metrics = build_metrics(classifier, scores)
+    save_results(folder, classifier, predictions=predictions, metrics=metrics, data_dir=data_dir)
+    return folder
+
+
+def open_data_of(model_dir: Path, data_dir: str | None) -> Path:
+    """Return the data_prep folder that a model was trained on.
+
+    Parameters
+    ----------
+    model_dir
+        A finished fine_tune folder.
+    data_dir
+        The notebook's parameter; none: what the fine_tune folder says.
+
+    Raises
+    ------
+    DataError
+        The folder is not there any more.
+    """
+    trained_on = read_json(model_dir / "history.json")["data_dir"]
+    found = find_finished("data_prep", data_dir or str(trained_on))
+    return found if found is not None else Path(trained_on)

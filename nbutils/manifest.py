@@ -1,0 +1,78 @@
+"""What a run was made of: enough for somebody else to run it again and compare."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbutils
+
+PACKAGES = (
+    "torch", "transformers", "tokenizers", "datasets", "numpy", "pandas", "pyarrow",
+    "scikit-learn", "scipy", "matplotlib", "papermill", "nbclient", "nbconvert", "ipykernel",
+)  # fmt: skip
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return versions, platform, processor and threads of this Python, and the project's commit."""
+    versions = {"nbutils": nbutils.__version__}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "packages": versions,
+        "platform": platform.platform(),
+        "cpu": processor_name(),
+        "cores": os.cpu_count(),
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
+        "git": describe_commit(Path.cwd()),
+    }
+
+
+def processor_name() -> str:
+    """Return the processor's name as the system gives it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def describe_commit(folder: Path) -> dict[str, Any]:
+    """Return `{"commit": hash or None, "dirty": whether tracked files were changed}`."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "dirty": bool(changes)}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def without_home(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` with the user's home folder shown as `~`: a report tells no names."""
+    home = str(Path.home())
+
+    def shorten(value: Any) -> Any:
+        if isinstance(value, str) and (value == home or value.startswith(f"{home}{os.sep}")):
+            return f"~{value[len(home) :]}"
+        if isinstance(value, Mapping):
+            return {key: shorten(inner) for key, inner in value.items()}
+        return [shorten(inner) for inner in value] if isinstance(value, list) else value
+
+    return {key: shorten(value) for key, value in values.items()}

@@ -1,0 +1,74 @@
+"""The parameters of the notebooks as a reader or a program wants to see them."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from nbutils.errors import ParameterError, suggest
+from nbutils.params.base import type_name
+from nbutils.params.study import SECTIONS, Study, is_plumbing
+
+BOUND_SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+WIDTH = 92
+
+
+def _sections(section: str | None) -> list[str]:
+    if section is None:
+        return list(SECTIONS)
+    if section not in SECTIONS:
+        raise ParameterError(f"{section}: unknown section{suggest(section, SECTIONS)}")
+    return [section]
+
+
+def describe_parameters(section: str | None = None) -> str:
+    """Return every parameter of one section, or of all, as text.
+
+    Raises
+    ------
+    ParameterError
+        There is no such section.
+    """
+    parts = []
+    for name in _sections(section):
+        model = SECTIONS[name]
+        parts.append(f"{name}: {model.__doc__}")
+        for key, field in model.model_fields.items():
+            if not is_plumbing(model, key):
+                parts.append(f"  {key}: {describe_field(field)}")
+                parts.append(
+                    textwrap.indent(textwrap.fill(str(field.description), WIDTH), "      ")
+                )
+        parts.append("")
+    return "\n".join(parts).rstrip()
+
+
+def describe_field(field: FieldInfo) -> str:
+    """Return type, default and bounds: ``float = 0.2, > 0, < 1``."""
+    default = "none" if field.default is None else repr(field.default)
+    return f"{type_name(field.annotation)} = {default}{_bounds(field)}"
+
+
+def _bounds(field: FieldInfo) -> str:
+    found = []
+    for constraint in field.metadata:
+        for name, sign in BOUND_SIGNS.items():
+            limit = getattr(constraint, name, None)
+            if limit is not None:
+                found.append(f", {sign} {limit}")
+    return "".join(found)
+
+
+def study_schema(section: str | None = None) -> str:
+    """Return the JSON schema of a study file, or of one section of it.
+
+    Raises
+    ------
+    ParameterError
+        There is no such section.
+    """
+    model: Any = Study if section is None else SECTIONS[_sections(section)[0]]
+    return json.dumps(model.model_json_schema(), indent=2)

@@ -1,0 +1,38 @@
+"""Figures of data, training and predictions.
+
+Every function draws on the `Axes` that it is given, or on a new figure, and returns them; `show`
+displays them in a notebook. Figures are built without pyplot, so that nothing is shown twice and
+nothing stays in memory. Each carries alt text that says its message with its numbers.
+"""
+
+from nbutils.plots.data import (
+    plot_bars,
+    plot_class_balance,
+    plot_score_intervals,
+    plot_token_lengths,
+)
+from nbutils.plots.figure import alt_text, show, to_svg
+from nbutils.plots.predictions import plot_calibration, plot_confidence_histogram, plot_confusion
+from nbutils.plots.training import (
+    plot_gradient_norm,
+    plot_learning_rate,
+    plot_loss_curves,
+    plot_validation_scores,
+)
+
+__all__ = [
+    "alt_text",
+    "plot_bars",
+    "plot_calibration",
+    "plot_class_balance",
+    "plot_confidence_histogram",
+    "plot_confusion",
+    "plot_gradient_norm",
+    "plot_learning_rate",
+    "plot_loss_curves",
+    "plot_score_intervals",
+    "plot_token_lengths",
+    "plot_validation_scores",
+    "show",
+    "to_svg",
+]

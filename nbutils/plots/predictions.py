@@ -1,0 +1,294 @@
+"""Plots of a model's predictions: what is confused with what, and how far to trust confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbutils.plots.figure import (
+    axes_for,
+    describe,
+    grid_on,
+    legend_above,
+    percent,
+    shorten,
+    styled,
+    times,
+)
+from nbutils.plots.palette import (
+    BLUE,
+    GREY,
+    GRID,
+    INK,
+    MUTED,
+    ON_HIGH,
+    ON_LOW,
+    ORANGE,
+    RIGHT,
+    WRONG,
+    Colour,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+LEVELS = len(RIGHT)
+SMALLEST_TEXT = 6.0  # points
+CELL_SIZES = ((4, 0.78), (6, 0.6), (9, 0.5), (14, 0.42), (24, 0.34), (45, 0.2), (10**6, 0.13))
+
+
+@styled
+def plot_confusion(
+    matrix: NDArray[np.integer[Any]],
+    *,
+    label_names: Sequence[str],
+    normalised: bool,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a confusion matrix: right predictions blue, wrong ones orange.
+
+    The two kinds have a scale of their own, since a good model's few errors would all be equally
+    pale on a common one: the darkest orange is the largest error in the matrix, or a tenth of the
+    largest right cell where all errors are smaller.
+
+    Parameters
+    ----------
+    matrix
+        ``(K, K)`` counts, true classes in rows, predicted classes in columns.
+    label_names
+        K names, in the order of the rows.
+    normalised
+        Show each count as a share of its row; else counts.
+    ax
+        Axes to draw on; none: a new figure whose size follows K.
+    """
+    matrix = np.asarray(matrix)
+    totals = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    values = matrix / totals if normalised else matrix.astype(float)
+    count = len(values)
+    cell = next(size for most, size in CELL_SIZES if count <= most)
+    names = [shorten(name, width=16 if count > 6 else 18) for name in label_names]
+    turn = _turn(names, points=72 * cell)
+    longest = 0.078 * max(map(len, names), default=0)
+    below = {0: 0.5, 40: 0.6 + 0.6 * longest, 90: 0.5 + longest}[turn]
+    width, height = cell * count + 0.75 + longest, cell * count + 0.45 + below
+    ax = axes_for(ax, width=max(3.6, width), height=height)
+    levels = _levels(values)
+    _draw_cells(ax, levels)
+    _annotate_cells(ax, values, levels, points=72 * cell, normalised=normalised)
+    _name_classes(ax, names, points=72 * cell)
+    title = "Confusion matrix, " + ("share of each true class" if normalised else "counts")
+    return describe(ax, title=title, alt=f"{title}. {_confusion_in_words(matrix, label_names)}")
+
+
+def _levels(values: NDArray[Any]) -> NDArray[Any]:
+    """Return ``(K, K)`` steps of the colour ramps, 0 where there is nothing to see."""
+    diagonal = np.eye(len(values), dtype=bool)
+    levels = np.zeros(values.shape, dtype=int)
+    most_right = values[diagonal].max(initial=0)
+    for side, floor in ((diagonal, 0.0), (~diagonal, 0.1 * most_right)):
+        largest = max(float(values[side].max(initial=0)), floor)
+        if largest > 0:
+            levels[side] = np.ceil(LEVELS * values[side] / largest).astype(int)
+    return levels
+
+
+def _draw_cells(ax: Axes, levels: NDArray[Any]) -> None:
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    count = len(levels)
+    gap = 0.03 if count <= 24 else 0.0
+    square = np.array([[gap, gap], [1 - gap, gap], [1 - gap, 1 - gap], [gap, 1 - gap], [gap, gap]])
+    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
+    diagonal = np.eye(count, dtype=bool)
+    for level in range(1, LEVELS + 1):
+        for ramp, side in ((RIGHT, diagonal), (WRONG, ~diagonal)):
+            cells = np.argwhere((levels == level) & side)[:, ::-1]  # (column, row) is (x, y)
+            if len(cells):  # one path for all cells of a colour keeps 100 classes small
+                corners = (cells[:, None, :] - 0.5 + square).reshape(-1, 2)
+                path = Path(corners, codes * len(cells))
+                ax.add_patch(PathPatch(path, facecolor=ramp[level - 1].light))
+    ax.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set(visible=True, color=GRID.light)
+
+
+def _annotate_cells(
+    ax: Axes, values: NDArray[Any], levels: NDArray[Any], *, points: float, normalised: bool
+) -> None:
+    widest = 3 if normalised else len(f"{int(values.max(initial=0)):,}")
+    size = min(11.0, 0.86 * points / (0.62 * max(widest, 2)))
+    if size < SMALLEST_TEXT:
+        return
+    for (row, column), value in np.ndenumerate(values):
+        if value > 0:
+            text = _share_in_cell(value) if normalised else f"{int(value):,}"
+            colour = _text_colour(int(levels[row, column])).light
+            ax.text(column, row, text, ha="center", va="center", size=size, color=colour)
+
+
+def _share_in_cell(share: float) -> str:
+    return "<1" if 0 < share < 0.005 else f"{100 * share:.0f}"
+
+
+def _text_colour(level: int) -> Colour:
+    return ON_LOW if level <= LEVELS // 2 else ON_HIGH
+
+
+def _name_classes(ax: Axes, names: list[str], *, points: float) -> None:
+    count = len(names)
+    size = min(9.5, 0.78 * points)
+    turn = _turn(names, points=points)
+    tilt: dict[str, Any] = {"rotation": turn}
+    if turn == 40:
+        tilt |= {"ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(range(count), names, size=size, color=INK.light, **tilt)
+    ax.set_yticks(range(count), names, size=size, color=INK.light)
+    ax.set(xlabel="predicted class", ylabel="true class")
+
+
+def _turn(names: list[str], *, points: float) -> int:
+    """Return by how many degrees the names below cells of this width are turned to fit."""
+    if max(map(len, names), default=0) * 0.6 * min(9.5, 0.78 * points) < 0.95 * points:
+        return 0
+    return 90 if len(names) > 14 else 40
+
+
+def _confusion_in_words(matrix: NDArray[Any], label_names: Sequence[str]) -> str:
+    total, right = int(matrix.sum()), int(np.trace(matrix))
+    if not total:
+        return "No predictions."
+    words = f"{right:,} of {total:,} predictions are right ({percent(right / total)})."
+    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
+    if right == total:
+        return words + " No class is confused with another."
+    row, column = divmod(int(wrong.argmax()), len(wrong))
+    return (
+        f"{words} The most frequent mistake: {shorten(label_names[row])} predicted as "
+        f"{shorten(label_names[column])}, {times(int(wrong[row, column]))}."
+    )
+
+
+@styled
+def plot_calibration(bins: pd.DataFrame, *, ece: float, ax: Axes | None = None) -> Axes:
+    """Draw how often the model is right when it is so many percent sure.
+
+    Parameters
+    ----------
+    bins
+        One row per bin of confidence: its mean `confidence`, `accuracy` with interval `low` to
+        `high`, and `n` predictions; empty bins are left out.
+    ece
+        Expected calibration error in [0, 1]: 0 is perfect (Guo et al., 2017).
+    ax
+        Axes to draw on; none: a new figure.
+    """
+    ax = axes_for(ax, width=4.4, height=4.3)
+    shown = bins[bins["n"] > 0]
+    ax.plot([0, 1], [0, 1], color=GREY.light, linewidth=1.2, linestyle=(0, (4, 3)), label="perfect")
+    ax.vlines(
+        shown["confidence"], shown["low"], shown["high"], color=BLUE.light, linewidth=3, alpha=0.38
+    )
+    sizes = 18 + 130 * np.sqrt(shown["n"] / max(shown["n"].max(), 1)) if len(shown) else []
+    ax.scatter(
+        shown["confidence"],
+        shown["accuracy"],
+        s=sizes,
+        color=BLUE.light,
+        linewidths=0,
+        zorder=3,
+        label="model (area: number of texts)",
+    )
+    low = float(min(shown["confidence"].min(), shown["low"].min())) if len(shown) else 0.0
+    low = max(0.0, np.floor(10 * low) / 10 - 0.02)
+    ax.set(xlim=(low, 1.02), ylim=(low, 1.02), aspect="equal")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(lambda value, _: percent(value, digits=0))
+    ax.set(xlabel="confidence of the prediction", ylabel="share that is right")
+    legend_above(ax)
+    alt = f"Calibration curve. Expected calibration error {percent(ece)}. {_trust(shown)}"
+    return describe(ax, title=f"Calibration: expected error {percent(ece)}", alt=alt)
+
+
+def _trust(bins: pd.DataFrame) -> str:
+    if bins.empty:
+        return "No predictions."
+    gap = float(np.average(bins["confidence"] - bins["accuracy"], weights=bins["n"]))
+    if abs(gap) < 0.005:
+        return "On average the model is as sure as it is right."
+    kind = "more" if gap > 0 else "less"
+    return f"On average the model is {percent(abs(gap))} {kind} sure than it is right."
+
+
+@styled
+def plot_confidence_histogram(
+    confidences: NDArray[np.floating[Any]],
+    correct: NDArray[np.bool_],
+    *,
+    bins: int = 20,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the confidences of right and of wrong predictions, one above the other.
+
+    Parameters
+    ----------
+    confidences
+        ``(N,)``, probability of the predicted class, in [0, 1].
+    correct
+        ``(N,)``, whether the prediction is right.
+    bins
+        Bars from the lowest confidence to 1.
+    ax
+        Axes to draw on; none: a new figure.
+
+    Returns
+    -------
+    Axes
+        Wrong predictions point down on a scale of their own: a few hundred right ones would
+        flatten them.
+    """
+    confidences, correct = np.asarray(confidences), np.asarray(correct, dtype=bool)
+    ax = axes_for(ax, height=3.3)
+    low = np.floor(20 * confidences.min()) / 20 if confidences.size else 0.0
+    edges = np.linspace(min(low, 0.95), 1.0, bins + 1)
+    tallest = {}
+    for side, sign, colour, name in ((correct, 1, BLUE, "right"), (~correct, -1, ORANGE, "wrong")):
+        heights, _ = np.histogram(confidences[side], bins=edges)
+        tallest[name] = int(heights.max(initial=0))
+        drawn = sign * heights / max(tallest[name], 1)
+        label = f"{name} ({int(side.sum()):,})"
+        ax.bar(
+            edges[:-1], drawn, np.diff(edges) * 0.9, align="edge", color=colour.light, label=label
+        )
+    ax.axhline(0, color=MUTED.light, linewidth=0.8)
+    ax.set_ylim(-1.12, 1.12)
+    ax.set_yticks([-1, 0, 1], [f"{tallest['wrong']:,}", "0", f"{tallest['right']:,}"])
+    grid_on(ax, "y")
+    ax.xaxis.set_major_formatter(lambda value, _: percent(value, digits=0))
+    ax.set(xlabel="confidence of the prediction", ylabel="texts")
+    legend_above(ax)
+    title = "Confidence of right and wrong predictions"
+    return describe(ax, title=title, alt=f"{title}. {_confidence_in_words(confidences, correct)}")
+
+
+def _confidence_in_words(confidences: NDArray[Any], correct: NDArray[Any]) -> str:
+    if not confidences.size:
+        return "No predictions."
+    words = []
+    if correct.any():
+        words.append(f"Right: median {percent(float(np.median(confidences[correct])))}.")
+    if not correct.all():
+        sure = int((confidences[~correct] >= 0.9).sum())
+        words.append(
+            f"Wrong: median {percent(float(np.median(confidences[~correct])))}; "
+            f"{sure} of {int((~correct).sum())} with at least 90 % confidence."
+        )
+    else:
+        words.append("None is wrong.")
+    return " ".join(words)

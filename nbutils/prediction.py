@@ -1,0 +1,89 @@
+"""Logits and probabilities of a model for many texts, in the order of the texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nbutils.batching import Encoded, sorted_batches
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+BATCH_TOKENS = 8192
+
+FloatArray = NDArray[np.float64]
+
+
+@contextmanager
+def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
+    """Switch dropout and gradients off while inside, and leave the model in the mode it had."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)
+
+
+def autocast(device: str, precision: str) -> AbstractContextManager[object]:
+    """Return the context in which matrix products run in `precision` (``fp32`` or ``bf16``)."""
+    if precision == "bf16":
+        return torch.autocast(device, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def predict_logits(
+    model: PreTrainedModel,
+    encoded: Encoded,
+    *,
+    precision: str = "fp32",
+    on_batch: Callable[[int, int], None] | None = None,
+) -> FloatArray:
+    """Return the logits of N texts, shape (N, K), row for row in their order.
+
+    Batches are made of texts of similar length, whatever the order they came in. The model is put
+    into evaluation mode for the call and left as it was found.
+
+    Parameters
+    ----------
+    model
+        A sequence classifier.
+    encoded
+        N tokenized texts.
+    precision
+        ``fp32`` or ``bf16``.
+    on_batch
+        Called with (texts done, N) after each batch.
+    """
+    logits = np.zeros((len(encoded), model.config.num_labels), np.float64)
+    device, done = model.device.type, 0
+    with evaluation_mode(model), autocast(device, precision):
+        for rows in sorted_batches(encoded.lengths, batch_tokens=BATCH_TOKENS):
+            output = model(**encoded.batch(rows, device=device))
+            logits[rows] = output.logits.float().cpu().numpy()
+            done += len(rows)
+            if on_batch is not None:
+                on_batch(done, len(encoded))
+    return logits
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Return probabilities of shape (N, K) whose rows sum to 1."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), np.float64)
+
+
+def cross_entropy(logits: FloatArray, labels: NDArray[np.int64]) -> float:
+    """Return the mean negative log-likelihood of `labels` (N,) in nats; NaN for N = 0."""
+    if not len(labels):
+        return float("nan")
+    top = logits.max(axis=1)
+    log_norm = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    return float((log_norm - logits[np.arange(len(labels)), labels]).mean())

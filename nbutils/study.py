@@ -1,0 +1,272 @@
+"""A study from its file to its reports: stages in order, each run only when something changed."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import nbutils
+from nbutils.artifacts import (
+    NOTEBOOKS,
+    STAGE_FILE,
+    STAGES,
+    code_fingerprint,
+    digest,
+    project_dir,
+    read_json,
+    write_json,
+    write_text,
+)
+from nbutils.checkpoints import check_checkpoint, fingerprint_checkpoint
+from nbutils.data.sources import check_source, fingerprint_source
+from nbutils.errors import CheckpointError, DataError, NbutilsError, ParameterError
+from nbutils.params.base import StageParameters
+from nbutils.params.study import Study, is_plumbing
+
+if TYPE_CHECKING:
+    from nbutils.execution import Progress
+
+REFUSED = (DataError, ParameterError, CheckpointError)
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One stage of a run: where it is, and whether it was there already."""
+
+    stage: str
+    key: str
+    folder: Path
+    reused: bool
+    seconds: float = 0.0
+
+    @property
+    def notebook(self) -> Path:
+        """The executed notebook."""
+        return self.folder / "notebook.ipynb"
+
+
+@dataclass
+class StudyRun:
+    """A run of a study: its stages so far, and how it ended."""
+
+    study: Study
+    command: str
+    reports_dir: Path
+    stages: list[StageRun] = field(default_factory=list)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    status: Literal["completed", "failed", "interrupted"] = "completed"
+    problem: str = ""
+    failed_stage: str | None = None
+
+    @property
+    def report_dir(self) -> Path:
+        """The folder of the study's HTML pages."""
+        return self.reports_dir / self.study.name
+
+    def folder(self, stage: str) -> Path | None:
+        """Return a stage's folder; None: the run did not get there."""
+        return next((run.folder for run in self.stages if run.stage == stage), None)
+
+    @property
+    def reused(self) -> bool:
+        """Whether every stage was there already."""
+        return bool(self.stages) and all(run.reused for run in self.stages)
+
+
+class StudyWatcher(Protocol):
+    """Somebody who looks on while a study runs."""
+
+    def stage_started(self, stage: str) -> None:
+        """Be told that a stage's kernel is about to start."""
+
+    def stage_progress(self, stage: str, progress: Progress) -> None:
+        """Be told of a cell or of a step of a training."""
+
+    def stage_done(self, run: StageRun) -> None:
+        """Be told that a stage is finished, or was there already."""
+
+
+def check_study(study: Study) -> None:
+    """Refuse, before any kernel starts, what can be seen to be wrong.
+
+    Raises
+    ------
+    DataError, ParameterError, CheckpointError
+        A file, a column or a checkpoint is missing, or contradicts a parameter.
+    """
+    check_source(study.data_prep)
+    check_checkpoint(study.fine_tune.model, max_length=study.fine_tune.max_length)
+    check_checkpoint(study.data_prep.tokenizer, max_length=study.data_prep.max_length)
+
+
+def run_study(
+    study: Study,
+    *,
+    command: str,
+    runs_dir: Path = Path("runs"),
+    reports_dir: Path = Path("reports"),
+    fresh: bool = False,
+    watcher: StudyWatcher | None = None,
+) -> StudyRun:
+    """Run the stages of a study that are not there yet, and write its reports.
+
+    Parameters
+    ----------
+    study
+        Validated parameters.
+    command
+        The command that runs it again, for the reports.
+    runs_dir, reports_dir
+        Where stage folders and HTML pages go.
+    fresh
+        Run every stage, whatever is there.
+    watcher
+        Told of the progress; None: nobody looks.
+
+    Returns
+    -------
+    StudyRun
+        With the stages and the report folder.
+
+    Raises
+    ------
+    DataError, ParameterError, CheckpointError
+        The input was refused; reports of earlier runs stay as they were.
+    NotebookFailedError
+        A notebook failed; its report says where and why.
+    """
+    from nbutils.publishing import publish
+
+    run = StudyRun(study, command, reports_dir)
+    run.fingerprints = {
+        "data": fingerprint_source(study.data_prep),
+        "checkpoint": fingerprint_checkpoint(
+            study.fine_tune.model, revision=study.fine_tune.revision
+        ),
+    }
+    try:
+        for stage in STAGES:
+            run.failed_stage = stage
+            run.stages.append(_run_stage(run, stage, runs_dir, fresh=fresh, watcher=watcher))
+        run.failed_stage = None
+    except REFUSED:
+        raise
+    except (NbutilsError, KeyboardInterrupt) as error:
+        run.status = "failed" if isinstance(error, NbutilsError) else "interrupted"
+        run.problem = str(error) or "stopped from outside"
+        publish(run, failed_folder=_stage_folder(run, run.failed_stage or STAGES[0], runs_dir))
+        raise
+    publish(run)
+    return run
+
+
+def _stage_folder(run: StudyRun, stage: str, runs_dir: Path) -> Path:
+    return runs_dir / stage / stage_key(run, stage)
+
+
+def stage_key(run: StudyRun, stage: str) -> str:
+    """Return the key of a stage: equal when nothing that its result depends on has changed."""
+    section: StageParameters = getattr(run.study, stage)
+    parameters = {
+        name: value
+        for name, value in section.model_dump(mode="json").items()
+        if not is_plumbing(type(section), name)
+    }
+    upstream = [done.key for done in run.stages]
+    inputs = {
+        "data_prep": [run.fingerprints["data"], _tokenizer_fingerprint(run.study)],
+        "fine_tune": [run.fingerprints["checkpoint"]],
+    }.get(stage, [])
+    return digest([stage, code_fingerprint(find_notebook(stage)), parameters, upstream, inputs])
+
+
+def _tokenizer_fingerprint(study: Study) -> str:
+    return fingerprint_checkpoint(study.data_prep.tokenizer)
+
+
+def find_notebook(stage: str) -> Path:
+    """Return the notebook of a stage: the project's own, else the one that came with nbutils.
+
+    Raises
+    ------
+    DataError
+        There is neither.
+    """
+    library = Path(nbutils.__file__).parent
+    places = (project_dir() / "notebooks", library / "notebooks", library.parent / "notebooks")
+    for place in places:
+        if (place / NOTEBOOKS[stage]).is_file():
+            return place / NOTEBOOKS[stage]
+    raise DataError(
+        f"{NOTEBOOKS[stage]}: expected in {places[0]}, found neither there nor installed"
+    )
+
+
+def _run_stage(
+    run: StudyRun, stage: str, runs_dir: Path, *, fresh: bool, watcher: StudyWatcher | None
+) -> StageRun:
+    key = stage_key(run, stage)
+    folder = runs_dir / stage / key
+    if (folder / STAGE_FILE).is_file() and not fresh:
+        seconds = float(read_json(folder / STAGE_FILE).get("seconds", 0.0))
+        done = StageRun(stage, key, folder, reused=True, seconds=seconds)
+    else:
+        done = _execute_stage(run, stage, key, folder, watcher)
+    if watcher is not None:
+        watcher.stage_done(done)
+    return done
+
+
+def _execute_stage(
+    run: StudyRun, stage: str, key: str, folder: Path, watcher: StudyWatcher | None
+) -> StageRun:
+    from nbutils.execution import run_notebook
+
+    if watcher is not None:
+        watcher.stage_started(stage)
+    if folder.exists():  # left behind by a run that did not finish, or not wanted any more
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    started, begin = datetime.now(timezone.utc), time.perf_counter()
+    run_notebook(
+        find_notebook(stage),
+        folder / "notebook.ipynb",
+        parameters=_cell_parameters(run, stage, folder),
+        on_progress=None if watcher is None else lambda p: watcher.stage_progress(stage, p),
+    )
+    seconds = time.perf_counter() - begin
+    write_json(
+        folder / STAGE_FILE,
+        {
+            "stage": stage,
+            "key": key,
+            "upstream": {done.stage: done.key for done in run.stages},
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(seconds, 2),
+            "nbutils": nbutils.__version__,
+        },
+    )
+    return StageRun(stage, key, folder, reused=False, seconds=seconds)
+
+
+def _cell_parameters(run: StudyRun, stage: str, folder: Path) -> Mapping[str, Any]:
+    section: StageParameters = getattr(run.study, stage)
+    places = {
+        "output_dir": folder,
+        "data_dir": run.folder("data_prep"),
+        "model_dir": run.folder("fine_tune"),
+    }
+    values = section.model_dump(mode="json")
+    return values | {
+        name: place.as_posix() for name, place in places.items() if place and name in values
+    }
+
+
+def write_params(run: StudyRun, folder: Path) -> None:
+    """Write the study as it ran to `params.yaml`, so that the folder alone runs it again."""
+    write_text(folder / "params.yaml", run.study.to_yaml())

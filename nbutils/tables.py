@@ -1,0 +1,370 @@
+"""Tables, facts, notes and example texts as HTML, safe whatever the data contains.
+
+The objects show themselves in a notebook. Their HTML stands alone in JupyterLab; in a report the
+style sheet dresses it further.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What a reader cannot see or what changes how the text around it is read: control characters,
+# bidirectional marks and overrides, zero-width signs, separators, lone surrogates, tags.
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+MOST_TABLE_ROWS = 500
+LONGEST_CELL = 300  # characters
+WRAP = "overflow-wrap:anywhere;white-space:pre-wrap"
+SCROLL = "overflow-x:auto;max-width:100%"
+NOTE_WORDS = {"info": "Note", "caution": "Caution", "good": "Good"}
+NOTE_SIGNS = {"info": "i", "caution": "!", "good": "\N{CHECK MARK}"}
+NOTE_COLOURS = {"info": "#0072b2", "caution": "#d55e00", "good": "#008f69"}
+
+
+def visible_text(text: object) -> str:
+    """Return `text` with every unseen character replaced by its name, as plain text.
+
+    Parameters
+    ----------
+    text
+        Anything; its `str` is taken.
+
+    Returns
+    -------
+    str
+        An escape becomes ``[ESC]``, a right-to-left override ``[U+202E]``.
+    """
+    return UNSEEN.sub(lambda match: _name_of(match[0]), _with_line_ends(str(text)))
+
+
+def render_text(text: object, *, limit: int = 600) -> str:
+    """Return text from the data as HTML that shows it and does nothing else.
+
+    Parameters
+    ----------
+    text
+        Anything; its `str` is taken.
+    limit
+        Characters that are shown; a longer text ends with its whole length.
+
+    Returns
+    -------
+    str
+        Escaped, isolated from the direction of the text around it (``<bdi>``), with control
+        characters, ANSI escapes and bidirectional overrides made visible.
+    """
+    whole = str(text)
+    cut = _with_line_ends(whole[:limit])
+    safe = UNSEEN.sub(_visible_span, html.escape(cut))
+    more = ""
+    if len(whole) > limit:
+        more = f'<span class="nb-cut">… ({len(whole):,} characters)</span>'
+    return f'<bdi class="nb-text" style="{WRAP}">{safe}</bdi>{more}'
+
+
+def _with_line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n")
+
+
+def _name_of(sign: str) -> str:
+    return "[ESC]" if sign == "\x1b" else f"[U+{ord(sign):04X}]"
+
+
+def _visible_span(match: re.Match[str]) -> str:
+    sign = match[0]
+    title = f"U+{ord(sign):04X} {unicodedata.name(sign, '')}".strip()
+    return f'<span class="nb-control" title="{title}">{_name_of(sign)}</span>'
+
+
+@dataclass(frozen=True, repr=False)
+class Table:
+    """A data frame as a table that scrolls in its own region.
+
+    Parameters
+    ----------
+    frame
+        Shown with its index, unless that only counts rows; at most 500 rows.
+    caption
+        What the table says.
+    percent
+        Columns whose shares in [0, 1] are shown as percent.
+    """
+
+    frame: pd.DataFrame
+    caption: str = ""
+    percent: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        """Return the table as plain text."""
+        shown = self.frame.head(20).map(lambda value: visible_text(_plain_number(value)))
+        text = shown.to_string(max_colwidth=60) if len(shown.columns) else "(no columns)"
+        more = f"\n… {len(self.frame) - 20:,} more rows" if len(self.frame) > 20 else ""
+        return visible_text(self.caption) + ("\n" if self.caption else "") + text + more
+
+    def _repr_html_(self) -> str:
+        rows = self.frame.head(MOST_TABLE_ROWS)
+        columns = [
+            _Column.of(rows.iloc[:, at], self._is_percent(at)) for at in range(rows.shape[1])
+        ]
+        with_index = _names_rows(self.frame)
+        head = "".join(column.head() for column in columns)
+        if with_index:
+            name = " · ".join(str(part) for part in rows.index.names if part is not None)
+            width = _word_width([name, *map(str, rows.index)])
+            style = f"text-align:left;min-width:{width}ch"
+            head = f'<th scope="col" style="{style}">{render_text(name)}</th>{head}'
+        body = "".join(
+            self._row(row, columns, rows.index[row] if with_index else None)
+            for row in range(len(rows))
+        )
+        left_out = len(self.frame) - len(rows)
+        more = f"<p class='nb-more'>… {left_out:,} more rows</p>" if left_out else ""
+        label = html.escape(visible_text(self.caption or "Table"), quote=True)
+        return (
+            f'<div class="nb-scroll" tabindex="0" role="group" aria-label="{label}" '
+            f'style="{SCROLL}"><table class="nb-table">{_caption(self.caption)}'
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}"
+        )
+
+    def _is_percent(self, at: int) -> bool:
+        return str(self.frame.columns[at]) in self.percent
+
+    def _row(self, row: int, columns: Sequence[_Column], name: Any) -> str:
+        cells = "".join(column.cell(row) for column in columns)
+        if name is None:
+            return f"<tr>{cells}</tr>"
+        shown = " · ".join(map(str, name)) if isinstance(name, tuple) else name
+        return f'<tr><th scope="row" style="text-align:left">{render_text(shown)}</th>{cells}</tr>'
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    cells: list[str]
+    numeric: bool
+
+    @property
+    def width(self) -> int:
+        """Characters below which words would be broken, at most 24."""
+        return _word_width([self.name, *self.cells])
+
+    @classmethod
+    def of(cls, values: pd.Series[Any], percent: bool) -> _Column:
+        listed = values.tolist()
+        numbers = [value for value in listed if not _is_missing(value)]
+        numeric = bool(numbers) and all(_is_number(value) for value in numbers)
+        digits = _digits(numbers) if numeric else 0
+        cells = [_format(value, percent=percent, digits=digits) for value in listed]
+        name = values.name
+        shown = " · ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+        return cls(shown, cells, numeric)
+
+    def head(self) -> str:
+        return f'<th scope="col"{self._style()}>{render_text(self.name)}</th>'
+
+    def cell(self, row: int) -> str:
+        shown = self.cells[row]
+        content = shown if self.numeric else render_text(shown, limit=LONGEST_CELL)
+        return f"<td{self._style()}>{content}</td>"
+
+    def _style(self) -> str:
+        if self.numeric:
+            # Each number is our own: digits, signs and a no-break space need no escape.
+            return (
+                ' class="nb-number" style="text-align:right;font-variant-numeric:tabular-nums;'
+                f'white-space:nowrap;min-width:{self.width}ch"'
+            )
+        return f' style="text-align:left;min-width:{self.width}ch"'
+
+
+def _word_width(texts: Sequence[str]) -> int:
+    words = (word for text in texts for word in text[:LONGEST_CELL].split())
+    return min(24, 3 + max(map(len, words), default=0))  # 3 for the padding
+
+
+def _names_rows(frame: pd.DataFrame) -> bool:
+    return type(frame.index).__name__ != "RangeIndex" and len(frame) > 0
+
+
+def _caption(text: str) -> str:
+    if not text:
+        return ""
+    return f'<caption style="text-align:left;caption-side:top">{render_text(text)}</caption>'
+
+
+def _is_number(value: object) -> bool:
+    return not isinstance(value, (bool, str, complex)) and hasattr(value, "__float__")
+
+
+def _is_missing(value: object) -> bool:
+    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
+        return True
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _digits(numbers: Sequence[Any]) -> int:
+    """Return the decimals that show four digits of the column's largest number, 0 for integers."""
+    floats = [abs(float(value)) for value in numbers]
+    finite = [value for value in floats if math.isfinite(value)]
+    if all(value.is_integer() for value in finite):
+        return 0
+    whole = len(str(int(max(finite, default=0.0))))
+    return max(1, 4 - whole)
+
+
+def _format(value: Any, *, percent: bool, digits: int) -> str:
+    if _is_missing(value):
+        return "\N{EN DASH}"
+    if isinstance(value, bool) or type(value).__name__ == "bool":
+        return "yes" if value else "no"
+    if not _is_number(value):
+        return str(value)
+    number = float(value)
+    if not math.isfinite(number):
+        return str(number)
+    if percent:
+        return f"{100 * number:.1f}\N{NO-BREAK SPACE}%"
+    if digits and 0 < abs(number) < 10**-digits:
+        return f"{number:.2g}"
+    return f"{number:,.{digits}f}" if digits or isinstance(value, float) else f"{int(value):,}"
+
+
+def _plain_number(value: Any) -> str:
+    return _format(value, percent=False, digits=_digits([value]) if _is_number(value) else 0)
+
+
+@dataclass(frozen=True, repr=False)
+class Facts:
+    """Names and values in two columns: a data card, a device, a result.
+
+    Parameters
+    ----------
+    mapping
+        Values by name; a list or tuple is joined with commas.
+    caption
+        What the facts are about.
+    """
+
+    mapping: Mapping[str, Any]
+    caption: str = ""
+
+    def __repr__(self) -> str:
+        """Return the facts as plain text, one a line."""
+        lines = [
+            f"{visible_text(name)}: {visible_text(_said(value))}" for name, value in self._items()
+        ]
+        return "\n".join(([visible_text(self.caption)] if self.caption else []) + lines)
+
+    def _items(self) -> list[tuple[str, Any]]:
+        return [(str(name), value) for name, value in self.mapping.items()]
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><th scope="row" style="text-align:left">{render_text(name)}</th>'
+            f'<td style="text-align:left">{render_text(_said(value))}</td></tr>'
+            for name, value in self._items()
+        )
+        caption = _caption(self.caption)
+        return f'<table class="nb-table nb-facts">{caption}<tbody>{rows}</tbody></table>'
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ", ".join(_said(part) for part in value)
+    return _plain_number(value)
+
+
+@dataclass(frozen=True, repr=False)
+class Note:
+    """One paragraph that the reader should not miss.
+
+    Parameters
+    ----------
+    text
+        Plain sentences.
+    kind
+        ``info``, ``caution`` or ``good``; said in words too, not by colour alone.
+    """
+
+    text: str
+    kind: Literal["info", "caution", "good"] = "info"
+
+    def __repr__(self) -> str:
+        """Return the note as plain text."""
+        return f"{NOTE_WORDS[self.kind]}: {visible_text(self.text)}"
+
+    def _repr_html_(self) -> str:
+        sign = f'<span class="nb-sign" aria-hidden="true">{NOTE_SIGNS[self.kind]}</span>'
+        return (
+            f'<div class="nb-note nb-{self.kind}" role="note" style="border-left:4px solid '
+            f'{NOTE_COLOURS[self.kind]};padding:.5em .9em;margin:.6em 0">'
+            f"{sign}<p style='margin:0'><strong>{NOTE_WORDS[self.kind]}.</strong> "
+            f"{render_text(self.text, limit=4000)}</p></div>"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class TextExamples:
+    """Texts to read, one card each, with the other columns as small facts.
+
+    Parameters
+    ----------
+    frame
+        One row per example; the column `text` (and `text_pair`, if there is one) is read, all
+        others are named facts.
+    caption
+        What the examples have in common.
+    limit
+        Characters of each text that are shown.
+    """
+
+    frame: pd.DataFrame
+    caption: str = ""
+    limit: int = 600
+
+    def __repr__(self) -> str:
+        """Return the first examples as plain text."""
+        cards = [
+            visible_text(" | ".join(f"{name}: {str(value)[:120]}" for name, value in row.items()))
+            for row in self.frame.head(5).to_dict("records")
+        ]
+        more = [f"… {len(self.frame) - 5:,} more"] if len(self.frame) > 5 else []
+        return "\n".join(([visible_text(self.caption)] if self.caption else []) + cards + more)
+
+    def _repr_html_(self) -> str:
+        cards = "".join(self._card(row) for row in self.frame.to_dict("records"))
+        head = ""
+        if self.caption:
+            head = f'<p class="nb-caption"><strong>{render_text(self.caption)}</strong></p>'
+        return f'<div class="nb-examples">{head}{cards or "<p>None.</p>"}</div>'
+
+    def _card(self, row: Mapping[Any, Any]) -> str:
+        chips = "".join(
+            f'<span class="nb-chip" style="display:inline-block;margin-right:1em">'
+            f"<span>{render_text(name)}</span> "
+            f"<strong>{render_text(_plain_number(value), limit=120)}</strong></span>"
+            for name, value in row.items()
+            if name not in {"text", "text_pair"}
+        )
+        texts = "".join(
+            '<p class="nb-body" style="margin:.4em 0 0">'
+            f"{render_text(row[name], limit=self.limit)}</p>"
+            for name in ("text", "text_pair")
+            if name in row
+        )
+        return (
+            '<div class="nb-example" style="border:1px solid rgba(128,128,128,.35);'
+            'border-radius:8px;padding:.7em .9em;margin:.6em 0">'
+            f'<div class="nb-chips" style="font-size:.9em">{chips}</div>{texts}</div>'
+        )

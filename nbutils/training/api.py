@@ -1,0 +1,225 @@
+"""`nbutils.fine_tune`: labelled texts in, a classifier out, without a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nbutils.artifacts import write_json
+from nbutils.batching import encode_texts
+from nbutils.checkpoints import (
+    check_max_length,
+    check_tokenizer_matches,
+    load_classifier,
+    load_tokenizer,
+    quiet_transformers,
+)
+from nbutils.params.fine_tune import FineTuneParams
+from nbutils.prediction import predict_logits, softmax
+from nbutils.training.dropout import restore_dropout, use_fast_dropout
+from nbutils.training.examples import (
+    Classes,
+    Examples,
+    Label,
+    LabelledBatches,
+    check_trainable,
+    encode_examples,
+    find_classes,
+    read_splits,
+)
+from nbutils.training.history import History
+from nbutils.training.loop import Training, Watcher
+from nbutils.training.machine import choose_device
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+PREPROCESSING_FILE = "nbutils.json"
+
+
+@dataclass(frozen=True)
+class Predictions(Sequence[Label]):
+    """Predicted labels of N texts, in their order: a sequence of labels, with probabilities.
+
+    Attributes
+    ----------
+    labels
+        N labels, as they were given for training.
+    pred_probs
+        Shape (N, K), rows sum to 1.
+    label_names
+        The names of the K classes, in the order of the columns.
+    """
+
+    labels: list[Label]
+    pred_probs: NDArray[np.float64]
+    label_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @overload
+    def __getitem__(self, place: int) -> Label: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Label]: ...
+    def __getitem__(self, place: int | slice) -> Label | list[Label]:
+        return self.labels[place]
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A fine-tuned classifier with its tokenizer and the history of its training."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    history: History
+    classes: Classes
+    params: FineTuneParams
+
+    def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
+        """Label texts; dropout is off, whatever mode the model was left in.
+
+        Parameters
+        ----------
+        texts
+            N texts.
+        text_pairs
+            N second texts, if the model was trained on pairs.
+
+        Raises
+        ------
+        DataError
+            `texts` is a single string or holds something else than strings.
+        """
+        encoded = encode_texts(
+            texts, self.tokenizer, max_length=self.params.max_length, text_pairs=text_pairs
+        )
+        logits = predict_logits(self.model, encoded, precision=self.history.precision)
+        pred_probs = softmax(logits) if len(encoded) else logits
+        labels = [self.classes.values[k] for k in pred_probs.argmax(axis=1)]
+        return Predictions(labels, pred_probs, self.classes.names)
+
+    def save(self, directory: str | Path) -> Path:
+        """Write weights (safetensors), tokenizer, label names and preprocessing to a folder.
+
+        `transformers.AutoModelForSequenceClassification.from_pretrained` and
+        `transformers.pipeline` read it.
+        """
+        folder = Path(directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        with quiet_transformers():
+            self.model.save_pretrained(folder)
+        self.tokenizer.model_max_length = self.params.max_length
+        self.tokenizer.save_pretrained(folder)
+        write_json(
+            folder / PREPROCESSING_FILE,
+            {"max_length": self.params.max_length, "truncation": "longest_first"},
+        )
+        return folder
+
+
+def fine_tune(
+    texts: Sequence[str] | Dataset | DatasetDict,
+    labels: Sequence[Label] | None = None,
+    *,
+    validation: tuple[Sequence[str], Sequence[Label]] | Dataset | None = None,
+    params: FineTuneParams | None = None,
+    watcher: Watcher | None = None,
+    **changes: Any,
+) -> FineTuned:
+    """Fine-tune a pretrained BERT on labelled texts. Prints nothing.
+
+    Parameters
+    ----------
+    texts
+        N texts, or a `datasets.Dataset` with columns `text` and `label` (and `text_pair`), or a
+        `DatasetDict` whose `validation` split, if it has one, is used as such.
+    labels
+        N labels, strings or integers of any value; left out with a `Dataset`.
+    validation
+        Texts and labels, or a `Dataset`, by which the best epoch is chosen; none: the last is kept.
+    params
+        The recipe; none: the defaults.
+    watcher
+        Told of each step, to show progress.
+    **changes
+        Fields of the recipe, by name: `model`, `epochs`, `learning_rate`, `batch_size`,
+        `max_length`, `seed` ...
+
+    Returns
+    -------
+    FineTuned
+        With `.history`, `.predict(texts)` and `.save(directory)`.
+
+    Raises
+    ------
+    ParameterError
+        A parameter is unknown or out of range.
+    DataError
+        Texts and labels do not fit each other, or there is only one class.
+    CheckpointError
+        The model cannot be loaded or does not match its tokenizer.
+    TrainingDivergedError
+        The loss became NaN or ran away.
+    """
+    recipe = FineTuneParams.of({**(params.model_dump() if params else {}), **changes})
+    examples, held_out = read_splits(texts, labels, validation)
+    classes = find_classes(examples)
+    tokenizer = load_tokenizer(recipe.model, revision=recipe.revision)
+
+    def encode(split: Examples) -> LabelledBatches:
+        return encode_examples(split, classes, tokenizer, max_length=recipe.max_length)
+
+    train = encode(examples)
+    check_trainable(train, classes)
+    model = load_model(recipe, classes, tokenizer)
+    valid = None if held_out is None else encode(held_out)
+    history = train_model(model, train, validation=valid, params=recipe, watcher=watcher)
+    return FineTuned(model, tokenizer, history, classes, recipe)
+
+
+def load_model(
+    params: FineTuneParams, classes: Classes, tokenizer: PreTrainedTokenizerFast
+) -> PreTrainedModel:
+    """Load the checkpoint on the best device, with a head drawn from `params.seed`, and check it.
+
+    Raises
+    ------
+    CheckpointError
+        It cannot be loaded, or does not match the tokenizer or `max_length`.
+    """
+    torch.manual_seed(params.seed)  # before the head is drawn, or the seed would not reach it
+    model = load_classifier(
+        params.model,
+        label_names=classes.names,
+        revision=params.revision,
+        attention_dropout=params.attention_dropout,
+    )
+    check_tokenizer_matches(tokenizer, model, name=f"model {params.model!r}")
+    check_max_length(model, params.max_length)
+    return model.to(choose_device())
+
+
+def train_model(
+    model: PreTrainedModel,
+    train: LabelledBatches,
+    *,
+    validation: LabelledBatches | None,
+    params: FineTuneParams,
+    watcher: Watcher | None = None,
+) -> History:
+    """Train `model` in place and return the history; the model is left in evaluation mode."""
+    use_fast_dropout(model, params.seed)
+    try:
+        training = Training(model, train, validation=validation, params=params, watcher=watcher)
+        return training.run()
+    finally:
+        restore_dropout(model)
+        model.eval()

@@ -1,0 +1,82 @@
+"""What happened during a training, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One optimiser step. `loss` is the mean over its examples, in nats."""
+
+    step: int
+    epoch: float
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ValidationRecord:
+    """One look at the validation split, after `step` optimiser steps."""
+
+    step: int
+    epoch: float
+    loss: float
+    accuracy: float
+    macro_f1: float
+
+
+@dataclass
+class History:
+    """The records of a training and how it ended."""
+
+    steps: list[StepRecord] = field(default_factory=list)
+    validations: list[ValidationRecord] = field(default_factory=list)
+    best_step: int | None = None
+    stopped: str = "all epochs done"
+    total_steps: int = 0
+    seconds: float = 0.0
+    device: str = "cpu"
+    precision: str = "fp32"
+    peak_memory_mib: float = 0.0
+
+    @property
+    def losses(self) -> list[float]:
+        """Training loss of each optimiser step, in nats."""
+        return [record.loss for record in self.steps]
+
+    @property
+    def train(self) -> pd.DataFrame:
+        """One row per optimiser step; the columns are the fields of `StepRecord`."""
+        return pd.DataFrame([asdict(record) for record in self.steps], columns=_names(StepRecord))
+
+    @property
+    def validation(self) -> pd.DataFrame:
+        """One row per validation; the columns are the fields of `ValidationRecord`."""
+        rows = [asdict(record) for record in self.validations]
+        return pd.DataFrame(rows, columns=_names(ValidationRecord))
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Real tokens (padding not counted) that the optimiser steps read per second."""
+        seconds = sum(record.seconds for record in self.steps)
+        return sum(record.tokens for record in self.steps) / seconds if seconds else 0.0
+
+    @property
+    def epochs(self) -> float:
+        """Epochs trained, 0 when no step was made."""
+        return self.steps[-1].epoch if self.steps else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the history as `history.json` holds it."""
+        return asdict(self)
+
+
+def _names(record: type[StepRecord] | type[ValidationRecord]) -> list[str]:
+    return list(record.__dataclass_fields__)

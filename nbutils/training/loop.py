@@ -1,0 +1,221 @@
+"""The training loop: batches in, a fine-tuned model and its history out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from nbutils.batching import epoch_batches
+from nbutils.metrics import confusion_matrix, macro_f1
+from nbutils.params.fine_tune import FineTuneParams
+from nbutils.prediction import autocast, cross_entropy, predict_logits
+from nbutils.training.examples import LabelledBatches
+from nbutils.training.history import History, StepRecord, ValidationRecord
+from nbutils.training.machine import choose_precision, keep_pages, peak_memory_mib
+from nbutils.training.optimizer import build_optimizer, scheduled_rate
+from nbutils.training.pitfalls import LossWatch
+
+Rows = NDArray[np.int64]
+
+
+class Watcher(Protocol):
+    """Somebody who looks on: a progress bar, a live curve, a log."""
+
+    def on_step(self, history: History) -> None:
+        """Be told of an optimiser step: the last of `history.steps`."""
+
+    def on_validation(self, history: History) -> None:
+        """Be told of a validation: the last of `history.validations`."""
+
+
+class Training:
+    """One fine-tuning of a model, from its first step to its best state.
+
+    Parameters
+    ----------
+    model
+        A sequence classifier with K outputs, on the device to train on; changed in place.
+    train
+        What is learnt from.
+    validation
+        What the best state is chosen by; None: the last state is kept.
+    params
+        The recipe.
+    watcher
+        Told of each step; None: nobody looks.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        train: LabelledBatches,
+        *,
+        validation: LabelledBatches | None,
+        params: FineTuneParams,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self.model, self.train, self.validation = model, train, validation
+        self.params, self.watcher = params, watcher
+        self.device = model.device.type
+        self.precision = choose_precision(params.precision, self.device)
+        self.n_classes = int(model.config.num_labels)
+        self.weights = self._class_weights()
+        self.optimizer = build_optimizer(model, params)
+        self.watch = LossWatch(n_classes=self.n_classes, learning_rate=params.learning_rate)
+        self.steps_per_epoch = len(self._epoch(0))
+        self.history = History(
+            total_steps=params.epochs * self.steps_per_epoch,
+            device=self.device,
+            precision=self.precision,
+        )
+        self.best_state: dict[str, torch.Tensor] | None = None
+        self.best_rank: tuple[float, float] | None = None
+        self.without_gain = 0
+
+    def run(self) -> History:
+        """Train to the end, put the best state into the model, and return the history.
+
+        Raises
+        ------
+        TrainingDivergedError
+            The loss is NaN or has run away.
+        """
+        keep_pages()
+        begin = time.perf_counter()
+        for epoch in range(self.params.epochs):
+            self._train_epoch(epoch)
+            if self._is_patience_over():
+                break
+        self._restore_best()
+        self.history.seconds = time.perf_counter() - begin
+        self.history.peak_memory_mib = peak_memory_mib(self.device)
+        return self.history
+
+    def _train_epoch(self, epoch: int) -> None:
+        for place, rows in enumerate(self._epoch(epoch)):
+            step = epoch * self.steps_per_epoch + place
+            self._step(step, rows)
+            every = self.params.eval_steps or self.steps_per_epoch
+            if (step + 1) % every == 0 or step + 1 == self.history.total_steps:
+                self._validate()
+                if self._is_patience_over():
+                    return
+
+    def _epoch(self, epoch: int) -> list[Rows]:
+        # An accumulated step is cut from one effective batch, so that accumulation changes the
+        # memory and not the mathematics.
+        size = self.params.batch_size * self.params.gradient_accumulation
+        lengths = self.train.encoded.lengths
+        return epoch_batches(lengths, batch_size=size, seed=self.params.seed, epoch=epoch)
+
+    def _step(self, step: int, rows: Rows) -> None:
+        begin = time.perf_counter()
+        self.model.train()
+        rate = scheduled_rate(step, total_steps=self.history.total_steps, params=self.params)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = math.fsum(self._backward(part, rows) for part in self._parts(rows))
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.params.max_grad_norm)
+        self.watch.look(step + 1, loss, float(norm))
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.history.steps.append(
+            StepRecord(
+                step=step + 1,
+                epoch=(step + 1) / self.steps_per_epoch,
+                loss=loss,
+                learning_rate=rate,
+                gradient_norm=float(norm),
+                tokens=int(self.train.encoded.lengths[rows].sum()),
+                seconds=time.perf_counter() - begin,
+            )
+        )
+        if self.watcher is not None:
+            self.watcher.on_step(self.history)
+
+    def _parts(self, rows: Rows) -> Iterator[Rows]:
+        size = self.params.batch_size
+        return (rows[start : start + size] for start in range(0, len(rows), size))
+
+    def _backward(self, part: Rows, whole: Rows) -> float:
+        labels = torch.from_numpy(self.train.labels[part]).to(self.device)
+        with autocast(self.device, self.precision):
+            inputs = self.train.encoded.batch(part, device=self.device)
+            logits = self.model(**inputs).logits
+        total = F.cross_entropy(
+            logits.float(),
+            labels,
+            weight=self.weights,
+            label_smoothing=self.params.label_smoothing,
+            reduction="sum",
+        )
+        # Divided by the weight of the whole effective batch, not of this part of it: the mean of
+        # parts of unequal size is not the mean of the whole.
+        loss = total / self._weight_of(whole)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
+
+    def _class_weights(self) -> torch.Tensor | None:
+        if self.params.class_weights == "none":
+            return None
+        counts = np.bincount(self.train.labels, minlength=self.n_classes)
+        weights = len(self.train.labels) / (self.n_classes * np.maximum(counts, 1))
+        return torch.tensor(weights, dtype=torch.float32, device=self.device)
+
+    def _weight_of(self, rows: Rows) -> float:
+        if self.weights is None:
+            return float(len(rows))
+        return float(self.weights.cpu().numpy()[self.train.labels[rows]].sum())
+
+    def _validate(self) -> None:
+        if self.validation is None or not len(self.validation.labels):
+            return
+        last = self.history.steps[-1]
+        logits = predict_logits(self.model, self.validation.encoded, precision=self.precision)
+        labels = self.validation.labels
+        matrix = confusion_matrix(labels, logits.argmax(1), n_classes=self.n_classes)
+        record = ValidationRecord(
+            step=last.step,
+            epoch=last.epoch,
+            loss=cross_entropy(logits, labels),
+            accuracy=float(np.trace(matrix) / matrix.sum()),
+            macro_f1=float(macro_f1(matrix)),
+        )
+        self.history.validations.append(record)
+        self._keep_if_best(record)
+        if self.watcher is not None:
+            self.watcher.on_validation(self.history)
+
+    def _keep_if_best(self, record: ValidationRecord) -> None:
+        metric = self.params.selection_metric
+        score = -record.loss if metric == "loss" else float(getattr(record, metric))
+        rank = (score, -record.loss)  # equal scores: the surer one
+        if self.best_rank is not None and rank <= self.best_rank:
+            self.without_gain += 1
+            return
+        self.best_rank, self.without_gain = rank, 0
+        self.history.best_step = record.step
+        self.best_state = {
+            name: tensor.detach().to("cpu", copy=True)
+            for name, tensor in self.model.state_dict().items()
+        }
+
+    def _is_patience_over(self) -> bool:
+        patience = self.params.early_stopping_patience
+        if patience is None or self.without_gain < patience:
+            return False
+        self.history.stopped = f"early, after {patience} validations without a better score"
+        return True
+
+    def _restore_best(self) -> None:
+        if self.best_state is not None and self.history.best_step != self.history.steps[-1].step:
+            self.model.load_state_dict(self.best_state)
+        self.best_state = None

@@ -1,0 +1,42 @@
+"""AdamW without decay on biases and LayerNorm, and the linear schedule with warm-up."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from nbutils.params.fine_tune import FineTuneParams
+
+
+def build_optimizer(model: nn.Module, params: FineTuneParams) -> torch.optim.AdamW:
+    """Return AdamW (Loshchilov and Hutter, 2019) over the parameters that train.
+
+    Biases and normalisation weights are not decayed, as in BERT's own training (Devlin et al.,
+    2019, appendix A.2): they are vectors, every decayed weight is a matrix.
+    """
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [w for w in trained if w.dim() > 1], "weight_decay": params.weight_decay},
+        {"params": [w for w in trained if w.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=params.learning_rate, fused=True)
+
+
+def scheduled_rate(step: int, *, total_steps: int, params: FineTuneParams) -> float:
+    """Return the learning rate of a step: linear up to the peak, then linear down to zero.
+
+    Parameters
+    ----------
+    step
+        Counted from 0.
+    total_steps
+        Optimiser steps of the whole training.
+    params
+        Gives the peak and the share of the steps in which it is reached.
+    """
+    warmup = math.ceil(params.warmup_fraction * total_steps)
+    if step < warmup:
+        return params.learning_rate * (step + 1) / warmup
+    return params.learning_rate * (total_steps - step) / max(1, total_steps - warmup)

@@ -1,0 +1,108 @@
+"""What beginners meet: refused, or said aloud, with the reason."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nbutils.errors import DataError, TrainingDivergedError
+
+WINDOW = 20  # steps
+RUNAWAY = 2.0  # times the loss of guessing
+
+
+def check_labels(labels: ArrayLike | None, *, n_texts: int, n_classes: int) -> NDArray[np.int64]:
+    """Return `labels` as ids, or refuse them.
+
+    Parameters
+    ----------
+    labels
+        N integers in [0, K).
+    n_texts
+        N.
+    n_classes
+        K.
+
+    Raises
+    ------
+    DataError
+        Labels are missing, too few or too many, not whole numbers, outside the range, or all of
+        one class: without them the model has no loss to learn from.
+    """
+    if labels is None:
+        raise DataError(
+            f"labels: expected one for each of the {n_texts} texts, found none; without labels the "
+            "forward pass has no loss, and nothing is learnt"
+        )
+    found = np.asarray(labels)
+    if found.shape != (n_texts,):
+        raise DataError(f"labels: expected {n_texts}, one per text, found {found.shape}")
+    if not np.issubdtype(found.dtype, np.integer):
+        raise DataError(f"labels: expected whole numbers, found {found.dtype}")
+    outside = np.flatnonzero((found < 0) | (found >= n_classes))
+    if outside.size:
+        row = int(outside[0])
+        raise DataError(
+            f"labels: expected ids from 0 to {n_classes - 1} for {n_classes} classes, found "
+            f"{found[row]} at row {row}; number the classes from 0 without gaps"
+        )
+    if np.unique(found).size < 2:
+        raise DataError(
+            f"labels: expected at least two classes, found only class {found[0]}; a classifier "
+            "learns nothing from one class: check the label column and how the data was filtered"
+        )
+    return found.astype(np.int64)
+
+
+class LossWatch:
+    """Stops a training whose loss is not a number any more or has run away.
+
+    Parameters
+    ----------
+    n_classes
+        K; guessing costs ln K nats.
+    learning_rate
+        Peak of the schedule, for the advice.
+    """
+
+    def __init__(self, *, n_classes: int, learning_rate: float) -> None:
+        self.recent: deque[float] = deque(maxlen=WINDOW)
+        self.start: float | None = None
+        self.guessing = math.log(n_classes)
+        self.learning_rate = learning_rate
+
+    def look(self, step: int, loss: float, gradient_norm: float) -> None:
+        """Take in one optimiser step.
+
+        Raises
+        ------
+        TrainingDivergedError
+            The loss or the gradient is NaN or infinite, or the mean loss of the last `WINDOW` steps
+            is more than `RUNAWAY` times that of guessing and of the first `WINDOW` steps.
+        """
+        if not math.isfinite(loss) or not math.isfinite(gradient_norm):
+            raise TrainingDivergedError(
+                f"step {step}: the loss is {loss:g} and the gradient norm {gradient_norm:g}; "
+                f"{self._advice()}"
+            )
+        self.recent.append(loss)
+        if len(self.recent) < WINDOW:
+            return
+        mean = sum(self.recent) / WINDOW
+        if self.start is None:
+            self.start = mean
+        if mean > RUNAWAY * max(self.guessing, self.start if step > WINDOW else 0.0):
+            raise TrainingDivergedError(
+                f"step {step}: the mean loss of the last {WINDOW} steps is {mean:.2f}, that of "
+                f"guessing {self.guessing:.2f}: the training diverges; {self._advice()}"
+            )
+
+    def _advice(self) -> str:
+        lower = min(self.learning_rate / 5, 5e-5)
+        return (
+            f"lower fine_tune.learning_rate (now {self.learning_rate:g}, try {lower:.0e}), raise "
+            "fine_tune.warmup_fraction, or set fine_tune.precision to fp32"
+        )

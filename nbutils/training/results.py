@@ -1,0 +1,158 @@
+"""What a fine-tuning leaves behind: predictions, scores, and the files of its stage folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from nbutils.artifacts import read_json, write_bytes, write_json
+from nbutils.metrics import Score, compare_paired, score_predictions
+from nbutils.training.api import FineTuned
+from nbutils.training.diagnosis import describe_fit
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+HELD_OUT = ("validation", "test")
+
+
+def predict_splits(
+    classifier: FineTuned, data: DatasetDict, *, splits: Sequence[str] = HELD_OUT
+) -> pd.DataFrame:
+    """Predict the held-out splits.
+
+    Parameters
+    ----------
+    classifier
+        Its classes are ids, as a saved data set has them.
+    data
+        Splits with columns `example_id, text, label[, text_pair]`.
+    splits
+        Which of them.
+
+    Returns
+    -------
+    DataFrame
+        `example_id, split, label, predicted, prob_<label>...`: labels by id, one row per example,
+        in the order of the data.
+    """
+    tables = []
+    for split in splits:
+        rows = data[split]
+        pairs = list(rows["text_pair"]) if "text_pair" in rows.column_names else None
+        predictions = classifier.predict(list(rows["text"]), pairs)
+        table = pd.DataFrame(
+            {
+                "example_id": np.asarray(rows["example_id"], np.int64),
+                "split": split,
+                "label": np.asarray(rows["label"], np.int64),
+                "predicted": predictions.pred_probs.argmax(axis=1),
+            }
+        )
+        for k, name in enumerate(predictions.label_names):
+            table[f"prob_{name}"] = predictions.pred_probs[:, k]
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def score_splits(
+    predictions: pd.DataFrame, *, n_classes: int, seed: int
+) -> dict[str, dict[str, Score]]:
+    """Return accuracy and macro F1 of each split with their 95 % intervals."""
+    return {
+        str(split): score_predictions(
+            rows["label"], rows["predicted"], n_classes=n_classes, seed=seed
+        )
+        for split, rows in predictions.groupby("split")
+    }
+
+
+def build_metrics(
+    classifier: FineTuned, scores: Mapping[str, Mapping[str, Score]]
+) -> dict[str, Any]:
+    """Return what `metrics.json` holds: scores by split, the training and its diagnosis."""
+    history = classifier.history
+    return {
+        **{split: {name: s.as_dict() for name, s in by.items()} for split, by in scores.items()},
+        "training": {
+            "seconds": round(history.seconds, 2),
+            "tokens_per_second": round(history.tokens_per_second, 1),
+            "peak_memory_mb": round(history.peak_memory_mib, 1),
+            "epochs": history.epochs,
+            "steps": len(history.steps),
+            "best_step": history.best_step,
+            "stopped": history.stopped,
+            "device": history.device,
+            "precision": history.precision,
+            "diagnosis": describe_fit(history, n_classes=len(classifier.classes.names)),
+        },
+    }
+
+
+def save_results(
+    folder: Path,
+    classifier: FineTuned,
+    *,
+    predictions: pd.DataFrame,
+    metrics: Mapping[str, Any],
+    data_dir: Path,
+) -> None:
+    """Write the fine_tune stage folder; `metrics.json` comes last and marks it complete.
+
+    Parameters
+    ----------
+    folder
+        Must exist.
+    classifier, predictions, metrics
+        What is saved.
+    data_dir
+        The data_prep folder that the model was trained on, kept in `history.json`.
+    """
+    classifier.save(folder / "model")
+    history = classifier.history.as_dict() | {"data_dir": str(data_dir.resolve())}
+    write_json(folder / "history.json", history)
+    write_bytes(folder / "predictions.parquet", predictions.to_parquet(index=False))
+    write_json(folder / "metrics.json", metrics)
+
+
+def add_baseline(
+    metrics: Mapping[str, Any], predictions: pd.DataFrame, *, data_dir: Path
+) -> dict[str, Any]:
+    """Return `metrics` with the baseline's test scores and the paired comparison with it.
+
+    Parameters
+    ----------
+    metrics
+        As `build_metrics` makes them.
+    predictions
+        As `predict_splits` makes them.
+    data_dir
+        A finished data_prep folder. Without a baseline in it, `metrics` come back unchanged.
+    """
+    scores = read_json(data_dir / "data_card.json")["baseline"]
+    if not scores:
+        return dict(metrics)
+    baseline = pd.read_parquet(data_dir / "baseline.parquet")
+    test = predictions[predictions["split"] == "test"].merge(
+        baseline, on="example_id", suffixes=("", "_baseline"), validate="one_to_one"
+    )
+    gain = compare_paired(test["label"], test["predicted"], test["predicted_baseline"])
+    return {**metrics, "baseline": scores["test"], "against_baseline": asdict(gain)}
+
+
+def tabulate_scores(metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the scores of `metrics.json` as `name, value, low, high, n`, the test split's first."""
+    names = {"test": "test", "baseline": "test, TF-IDF baseline", "validation": "validation"}
+    rows = [
+        {"name": f"{score.replace('_', ' ')}, {name}", **values}
+        for score in ("accuracy", "macro_f1")
+        for split, name in names.items()
+        for values in [metrics.get(split, {}).get(score)]
+        if values is not None
+    ]
+    return pd.DataFrame(rows, columns=["name", "value", "low", "high", "n"])

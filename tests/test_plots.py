@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbutils import plots
+from nbutils.plots.palette import ON_HIGH, ON_LOW, PALETTE, RIGHT, WRONG
+
+STEPS = np.arange(1, 301)
+TRAIN = pd.DataFrame(
+    {
+        "step": STEPS,
+        "loss": 1.5 * np.exp(-STEPS / 50) + 0.05,
+        "learning_rate": 1e-4 * (1 - STEPS / 301),
+        "gradient_norm": 0.5 + STEPS % 7,
+    }
+)
+VALIDATION = pd.DataFrame(
+    {
+        "step": [100, 200, 300],
+        "loss": [0.4, 0.2, 0.25],
+        "accuracy": [0.9, 0.97, 0.96],
+        "macro_f1": [0.89, 0.96, 0.95],
+    }
+)
+BINS = pd.DataFrame(
+    {
+        "confidence": [0.6, 0.95, np.nan],
+        "accuracy": [0.5, 0.97, np.nan],
+        "low": [0.3, 0.9, np.nan],
+        "high": [0.7, 0.99, np.nan],
+        "n": [10, 200, 0],
+    }
+)
+SCORES = pd.DataFrame(
+    {"name": ["a", "b"], "value": [0.9, 0.8], "low": [0.8, 0.7], "high": [1, 0.9]}
+)
+MATRIX = np.array([[9, 1, 0], [3, 7, 0], [0, 0, 10]])
+NAMES = ["sport", "tech", "politics"]
+DRAWN = {
+    "class_balance": lambda **more: plots.plot_class_balance(
+        pd.DataFrame({"train": [5, 3], "test": [2, 1]}, index=["tech", "sport"]), **more
+    ),
+    "token_lengths": lambda **more: plots.plot_token_lengths(
+        np.array([10, 20, 300, 129]), max_length=128, **more
+    ),
+    "bars": lambda **more: plots.plot_bars(
+        pd.Series({"copies": 98}), title="Left out", x_label="texts", alt="98 copies.", **more
+    ),
+    "score_intervals": lambda **more: plots.plot_score_intervals(SCORES, **more),
+    "loss": lambda **more: plots.plot_loss_curves(
+        TRAIN, VALIDATION, best_step=200, epoch_ends=[150, 300], **more
+    ),
+    "validation": lambda **more: plots.plot_validation_scores(VALIDATION, baseline=0.95, **more),
+    "learning_rate": lambda **more: plots.plot_learning_rate(TRAIN, **more),
+    "gradient_norm": lambda **more: plots.plot_gradient_norm(TRAIN, max_grad_norm=1.0, **more),
+    "confusion": lambda **more: plots.plot_confusion(
+        MATRIX, label_names=NAMES, normalised=False, **more
+    ),
+    "calibration": lambda **more: plots.plot_calibration(BINS, ece=0.034, **more),
+    "confidence": lambda **more: plots.plot_confidence_histogram(
+        np.array([0.6, 0.9, 0.99]), np.array([False, True, True]), **more
+    ),
+}
+MESSAGES = {
+    "class_balance": "2 classes: from 7 (tech) down to 4 (sport)",
+    "token_lengths": "50.0 % are longer than 128 tokens",
+    "bars": "98 copies.",
+    "score_intervals": "a 90.0 % (80.0 % to 100.0 %)",
+    "loss": "Validation loss is lowest, 0.2, at step 200 and ends at 0.25",
+    "validation": "Best accuracy 97.0 % at step 200",
+    "learning_rate": "its peak is 9.97e-05 at step 1",
+    "gradient_norm": "the largest norm is 6.5",
+    "confusion": "26 of 30 predictions are right (86.7 %). The most frequent mistake: tech predicted "
+    "as sport, 3 times",
+    "calibration": "Expected calibration error 3.4 %",
+    "confidence": "0 of 1 with at least 90 % confidence",
+}
+
+
+def text_of(svg: str) -> list[str]:
+    return [
+        "".join(node.itertext())
+        for node in ElementTree.fromstring(svg).iter()
+        if "text" in node.tag
+    ]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_alt_text_says_the_message_with_its_numbers(name):
+    alt = plots.alt_text(DRAWN[name]().figure).replace("\N{NO-BREAK SPACE}", " ")
+    assert MESSAGES[name] in alt
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_same_data_gives_the_same_compact_svg(name):
+    first, second = (plots.to_svg(DRAWN[name]().figure) for _ in range(2))
+    assert first == second
+    assert first.startswith("<svg ")
+    assert len(first) < 40_000
+    for clutter in ("<metadata", "<style", "<!--", "<?xml", "DOCTYPE", "mathdefault"):
+        assert clutter not in first
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_plots_draw_on_given_axes(name):
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    assert DRAWN[name](ax=left) is left
+    assert DRAWN[name](ax=right) is right
+    assert plots.alt_text(figure).count(plots.alt_text(DRAWN[name]().figure)) == 2
+
+
+def test_plots_leave_the_settings_of_matplotlib_alone():
+    before = dict(mpl.rcParams)
+    plots.to_svg(DRAWN["loss"]().figure)
+    assert dict(mpl.rcParams) == before
+
+
+def test_import_is_lean_and_makes_no_pyplot():
+    check = (
+        "import sys; import nbutils.plots, nbutils.tables, nbutils.report; "
+        "print([m for m in ('matplotlib', 'pandas', 'nbconvert', 'jinja2', 'IPython') "
+        "if m in sys.modules]); import nbutils.plots as p, numpy as n; "
+        "p.to_svg(p.plot_confusion(n.eye(2, dtype=int), label_names='ab', normalised=True).figure); "
+        "print('matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["[]", "False"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("$x$", "$x$"),
+        ("<b>bold</b>", "<b>bold</b>"),
+        ("\U0001f600 漢字", "\U0001f600 漢字"),
+        ("\x1b[31mred\u202e", "[ESC][31mred[U+20…"),
+        ("very " * 50, "very very very v…"),
+        ("\\frac{1}{2}", "\\frac{1}{2}"),
+        ("", "(empty)"),
+        (7, "7"),
+    ],
+)
+def test_label_names_are_data(name, shown):
+    svg = plots.to_svg(
+        plots.plot_confusion(np.eye(2, dtype=int), label_names=[name, "b"], normalised=True).figure
+    )
+    assert any(text.startswith(shown[:14]) for text in text_of(svg))
+    assert plots.to_svg(plots.plot_class_balance(pd.DataFrame({"train": [1]}, index=[name])).figure)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 7, 20, 41, 100])
+def test_confusion_stays_readable_from_few_to_many_classes(classes):
+    matrix = 3 * np.eye(classes, dtype=int) + np.eye(classes, k=1, dtype=int)
+    names = [f"class {at}" for at in range(classes)]
+    svg = plots.to_svg(plots.plot_confusion(matrix, label_names=names, normalised=False).figure)
+    texts = text_of(svg)
+    assert texts.count(names[-1]) == 2
+    assert ("3" in texts) == (classes <= 41)
+    assert len(svg) < 100_000
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_empty_confusion_is_drawn(normalised):
+    ax = plots.plot_confusion(np.zeros((2, 2), int), label_names="ab", normalised=normalised)
+    assert "No predictions" in plots.alt_text(ax.figure)
+
+
+def test_empty_and_broken_histories_are_drawn():
+    none = pd.DataFrame({"step": [], "loss": [], "accuracy": [], "macro_f1": []})
+    broken = pd.DataFrame({"step": [1, 2, 3], "loss": [1.0, np.nan, np.inf]})
+    ax = plots.plot_loss_curves(broken, none, best_step=None)
+    assert "2 training losses are not finite" in plots.alt_text(ax.figure)
+    assert plots.to_svg(ax.figure)
+    assert plots.to_svg(plots.plot_loss_curves(none, none, best_step=3).figure)
+    assert plots.to_svg(plots.plot_validation_scores(none, baseline=None).figure)
+    assert plots.to_svg(plots.plot_gradient_norm(none, max_grad_norm=1.0).figure)
+    assert plots.to_svg(plots.plot_token_lengths(np.array([], int), max_length=128).figure)
+    assert plots.to_svg(plots.plot_calibration(BINS[BINS["n"] < 0], ece=0.0).figure)
+    empty = plots.plot_confidence_histogram(np.array([]), np.array([], bool))
+    assert plots.to_svg(empty.figure)
+
+
+def luminance(colour: str) -> float:
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_numbers_in_cells_have_enough_contrast(theme):
+    for ramp in (RIGHT, WRONG):
+        for level, cell in enumerate(ramp, 1):
+            text = ON_LOW if level <= len(ramp) // 2 else ON_HIGH
+            low, high = sorted(luminance(getattr(colour, theme)) for colour in (cell, text))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, cell
+
+
+def test_each_colour_is_found_by_its_light_value():
+    assert len({colour.light for colour in PALETTE}) == len(PALETTE)
+    svg = "".join(plots.to_svg(draw().figure) for draw in DRAWN.values())
+    known = {colour.light for colour in PALETTE}
+    import re
+
+    assert set(re.findall(r"#[0-9a-f]{6}\b", svg)) <= known
+
+
+def test_show_displays_svg_with_its_words(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append((bundle, raw)))
+    assert plots.show(DRAWN["confusion"]()) is None
+    (bundle, raw), *others = shown
+    assert raw
+    assert not others
+    assert set(bundle) == {"image/svg+xml", "text/plain"}
+    assert bundle["text/plain"].startswith("Confusion matrix, counts.")
