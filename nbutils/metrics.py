@@ -6,6 +6,7 @@ of a large test split costs no more than one of a small split.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -107,10 +108,16 @@ def score_predictions(
     """
     matrix = confusion_matrix(labels, predicted, n_classes=n_classes)
     n = int(matrix.sum())
-    resampled = macro_f1(_resample(matrix, seed))
-    low, high = np.quantile(resampled, [0.025, 0.975]) if n else (0.0, 1.0)
+    hits = int(np.trace(matrix))
+    if hits in {
+        0,
+        n,
+    }:  # nothing varies in a resample of equals: the proportion's interval stands in
+        low, high = wilson_interval(hits, n)
+    else:
+        low, high = np.quantile(macro_f1(_resample(matrix, seed)), [0.025, 0.975])
     return {
-        "accuracy": proportion(int(np.trace(matrix)), n),
+        "accuracy": proportion(hits, n),
         "macro_f1": Score(float(macro_f1(matrix)), float(low), float(high), n),
     }
 
@@ -150,11 +157,13 @@ def _resample(matrix: IntArray, seed: int) -> IntArray:
 
 
 def score_classes(
-    labels: ArrayLike, predicted: ArrayLike, *, label_names: tuple[str, ...], seed: int = 0
+    labels: ArrayLike, predicted: ArrayLike, *, label_names: Sequence[str]
 ) -> pd.DataFrame:
     """Return precision, recall and F1 of each class with their intervals.
 
-    Precision and recall are proportions (Wilson); F1 is bootstrapped.
+    Precision and recall are proportions with Wilson intervals. F1 is 2J / (1 + J), where J is the
+    proportion of hits among the examples that have the label or were given it, so its interval is
+    that of J, carried over.
 
     Parameters
     ----------
@@ -162,8 +171,6 @@ def score_classes(
         Integer arrays of shape (N,) with values in [0, K).
     label_names
         K names.
-    seed
-        Seed of the bootstrap.
 
     Returns
     -------
@@ -172,19 +179,18 @@ def score_classes(
         f1. A class that is never predicted has precision 0 in [0, 1].
     """
     matrix = confusion_matrix(labels, predicted, n_classes=len(label_names))
-    resampled, _ = _f1(_resample(matrix, seed))
-    f1, _ = _f1(matrix)
     rows = []
     for k, name in enumerate(label_names):
         hits = int(matrix[k, k])
         precision = proportion(hits, int(matrix[:, k].sum()))
         recall = proportion(hits, int(matrix[k].sum()))
-        low, high = np.quantile(resampled[:, k], [0.025, 0.975])
+        union = precision.n + recall.n - hits
+        f1 = (2 * j / (1 + j) for j in (hits / max(1, union), *wilson_interval(hits, union)))
         row: dict[str, float | int | str] = {"label": name, "support": recall.n}
         for score, value in (
             ("precision", precision),
             ("recall", recall),
-            ("f1", Score(float(f1[k]), float(low), float(high), recall.n)),
+            ("f1", Score(*f1, n=union)),
         ):
             row |= {score: value.value, f"{score}_low": value.low, f"{score}_high": value.high}
         rows.append(row)

@@ -28,7 +28,6 @@ LONGEST_CELL = 300  # characters
 WRAP = "overflow-wrap:anywhere;white-space:pre-wrap"
 SCROLL = "overflow-x:auto;max-width:100%"
 NOTE_WORDS = {"info": "Note", "caution": "Caution", "good": "Good"}
-NOTE_SIGNS = {"info": "i", "caution": "!", "good": "\N{CHECK MARK}"}
 NOTE_COLOURS = {"info": "#0072b2", "caution": "#d55e00", "good": "#008f69"}
 
 
@@ -107,10 +106,12 @@ class Table:
 
     def __repr__(self) -> str:
         """Return the table as plain text."""
-        shown = self.frame.head(20).map(lambda value: visible_text(_plain_number(value)))
-        text = shown.to_string(max_colwidth=60) if len(shown.columns) else "(no columns)"
+        shown = self.frame.head(20).map(lambda value: _plain(value, limit=60))
+        shown.columns = [_plain(_joined(name), limit=60) for name in shown.columns]
+        shown.index = [_plain(_joined(name), limit=60) for name in shown.index]
+        text = shown.to_string() if len(shown.columns) else "(no columns)"
         more = f"\n… {len(self.frame) - 20:,} more rows" if len(self.frame) > 20 else ""
-        return visible_text(self.caption) + ("\n" if self.caption else "") + text + more
+        return _plain_caption(self.caption) + text + more
 
     def _repr_html_(self) -> str:
         rows = self.frame.head(MOST_TABLE_ROWS)
@@ -130,7 +131,7 @@ class Table:
         )
         left_out = len(self.frame) - len(rows)
         more = f"<p class='nb-more'>… {left_out:,} more rows</p>" if left_out else ""
-        label = html.escape(visible_text(self.caption or "Table"), quote=True)
+        label = html.escape(_plain(self.caption or "Table", limit=LONGEST_CELL), quote=True)
         return (
             f'<div class="nb-scroll" tabindex="0" role="group" aria-label="{label}" '
             f'style="{SCROLL}"><table class="nb-table">{_caption(self.caption)}'
@@ -144,8 +145,8 @@ class Table:
         cells = "".join(column.cell(row) for column in columns)
         if name is None:
             return f"<tr>{cells}</tr>"
-        shown = " · ".join(map(str, name)) if isinstance(name, tuple) else name
-        return f'<tr><th scope="row" style="text-align:left">{render_text(shown)}</th>{cells}</tr>'
+        shown = render_text(_joined(name))
+        return f'<tr><th scope="row" style="text-align:left">{shown}</th>{cells}</tr>'
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,7 @@ class _Column:
         numeric = bool(numbers) and all(_is_number(value) for value in numbers)
         digits = _digits(numbers) if numeric else 0
         cells = [_format(value, percent=percent, digits=digits) for value in listed]
-        name = values.name
-        shown = " · ".join(map(str, name)) if isinstance(name, tuple) else str(name)
-        return cls(shown, cells, numeric)
+        return cls(_joined(values.name), cells, numeric)
 
     def head(self) -> str:
         return f'<th scope="col"{self._style()}>{render_text(self.name)}</th>'
@@ -190,7 +189,20 @@ class _Column:
 
 def _word_width(texts: Sequence[str]) -> int:
     words = (word for text in texts for word in text[:LONGEST_CELL].split())
-    return min(24, 3 + max(map(len, words), default=0))  # 3 for the padding
+    return min(24, 1 + max(map(len, words), default=0))
+
+
+def _joined(name: object) -> str:
+    return " · ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+
+
+def _plain(value: object, *, limit: int) -> str:
+    text = _plain_number(value)
+    return visible_text(text if len(text) <= limit else text[: limit - 1] + "…")
+
+
+def _plain_caption(caption: str) -> str:
+    return _plain(caption, limit=LONGEST_CELL) + "\n" if caption else ""
 
 
 def _names_rows(frame: pd.DataFrame) -> bool:
@@ -262,9 +274,10 @@ class Facts:
     def __repr__(self) -> str:
         """Return the facts as plain text, one a line."""
         lines = [
-            f"{visible_text(name)}: {visible_text(_said(value))}" for name, value in self._items()
+            f"{_plain(name, limit=60)}: {_plain(_said(value), limit=LONGEST_CELL)}"
+            for name, value in self._items()
         ]
-        return "\n".join(([visible_text(self.caption)] if self.caption else []) + lines)
+        return _plain_caption(self.caption) + "\n".join(lines)
 
     def _items(self) -> list[tuple[str, Any]]:
         return [(str(name), value) for name, value in self.mapping.items()]
@@ -305,11 +318,10 @@ class Note:
         return f"{NOTE_WORDS[self.kind]}: {visible_text(self.text)}"
 
     def _repr_html_(self) -> str:
-        sign = f'<span class="nb-sign" aria-hidden="true">{NOTE_SIGNS[self.kind]}</span>'
         return (
             f'<div class="nb-note nb-{self.kind}" role="note" style="border-left:4px solid '
             f'{NOTE_COLOURS[self.kind]};padding:.5em .9em;margin:.6em 0">'
-            f"{sign}<p style='margin:0'><strong>{NOTE_WORDS[self.kind]}.</strong> "
+            f"<p style='margin:0'><strong>{NOTE_WORDS[self.kind]}.</strong> "
             f"{render_text(self.text, limit=4000)}</p></div>"
         )
 
@@ -336,11 +348,11 @@ class TextExamples:
     def __repr__(self) -> str:
         """Return the first examples as plain text."""
         cards = [
-            visible_text(" | ".join(f"{name}: {str(value)[:120]}" for name, value in row.items()))
+            " | ".join(f"{_plain(name, limit=60)}: {_plain(row[name], limit=120)}" for name in row)
             for row in self.frame.head(5).to_dict("records")
         ]
         more = [f"… {len(self.frame) - 5:,} more"] if len(self.frame) > 5 else []
-        return "\n".join(([visible_text(self.caption)] if self.caption else []) + cards + more)
+        return _plain_caption(self.caption) + "\n".join(cards + more)
 
     def _repr_html_(self) -> str:
         cards = "".join(self._card(row) for row in self.frame.to_dict("records"))

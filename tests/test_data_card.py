@@ -12,7 +12,8 @@ from nbutils.data.baseline import fit_baseline
 from nbutils.data.card import build_data_card, describe_card, find_warnings
 from nbutils.data.duplicates import find_duplicates, remove_leakage
 from nbutils.data.loading import load_labelled_texts
-from nbutils.data.splitting import split_examples
+from nbutils.data.preparing import prepare_data
+from nbutils.data.splitting import load_splits, split_examples
 from nbutils.data.tokens import TokenReport
 from nbutils.params.data_prep import DataPrepParams
 
@@ -78,7 +79,11 @@ def test_card_without_baseline(tmp_path: Path) -> None:
 
 def test_card_warns_in_sentences(card: dict[str, Any]) -> None:
     warnings = " ".join(card["warnings"])
-    for part in ("7 of 127 texts are exact copies", "100% of the texts are longer", "24 examples"):
+    for part in (
+        "7 of 127 texts are exact copies",
+        "100.0% of the texts are longer",
+        "24 examples",
+    ):
         assert part in warnings
 
 
@@ -90,7 +95,7 @@ def test_card_warns_in_sentences(card: dict[str, Any]) -> None:
         (("duplicates", "across_splits"), 3, "3 texts have a copy in another split"),
         (("duplicates", "label_conflicts"), 2, "2 groups of copies carry different labels"),
         (("tokens", "unknown_share"), 0.31, "31.0% of the tokens are unknown to all-MiniLM"),
-        (("tokens", "cut_share"), 0.9999, "99% of the texts are longer"),
+        (("tokens", "cut_share"), 0.9999, "99.9% of the texts are longer"),
     ],
 )
 def test_each_caution_has_its_sentence(
@@ -140,3 +145,14 @@ def test_baseline_uses_both_texts_of_a_pair() -> None:
     frame = example_frame(["same"] * 20)
     frame["text_pair"] = ["yes" if label else "no" for label in frame["label"]]
     assert fit_baseline(frame, label_names=("a", "b")).scores["test"]["accuracy"].value == 1
+
+
+def test_preparing_in_one_call_leaves_what_the_notebook_leaves(tmp_path: Path) -> None:
+    params = DataPrepParams.of({"dataset": str(write(tmp_path)), "baseline": False})
+    (tmp_path / "baseline.parquet").touch()
+    card = prepare_data(params, tmp_path)
+    assert json.loads((tmp_path / "data_card.json").read_text()) == card
+    assert len(load_splits(tmp_path / "dataset").frame) == card["counts"]["examples"]
+    assert not (tmp_path / "baseline.parquet").exists()
+    prepare_data(DataPrepParams.of({"dataset": params.dataset}), tmp_path)
+    assert len(pd.read_parquet(tmp_path / "baseline.parquet")) == 36

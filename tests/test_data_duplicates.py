@@ -14,7 +14,9 @@ from nbutils.data.duplicates import (
     Duplicates,
     count_across_splits,
     find_duplicates,
+    least_alike,
     remove_leakage,
+    share_with_copies,
 )
 from nbutils.data.shingles import jaccard, same_words, shingle_texts
 
@@ -194,3 +196,17 @@ def test_switched_off_it_reports_and_drops_nothing() -> None:
     assert len(cleaned.frame) == 2
     assert cleaned.across_given_splits == 2
     assert count_across_splits(cleaned.frame, cleaned.groups) == 2
+
+
+def test_share_of_rows_with_a_copy_is_told_by_class() -> None:
+    frame = frame_of(["a b", "a b", "c d", "e f", "A  b"], labels=[0, 0, 1, 1, 2])
+    shares = share_with_copies(frame, find_duplicates(frame), label_names=("x", "y", "z"))
+    assert shares.to_dict() == {"x": 1.0, "z": 1.0, "y": 0.0}
+
+
+def test_least_alike_copies_come_first() -> None:
+    texts = [NEAR.format("now"), NEAR.format("then"), "Same words", "same  words"]
+    frame = frame_of(texts)
+    shown = least_alike(frame, find_duplicates(frame))
+    assert shown["text"].tolist() == [texts[0]]
+    assert shown["text_pair"].tolist() == [texts[1]]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -77,8 +78,8 @@ MESSAGES = {
     "validation": "Best accuracy 97.0 % at step 200",
     "learning_rate": "its peak is 9.97e-05 at step 1",
     "gradient_norm": "the largest norm is 6.5",
-    "confusion": "26 of 30 predictions are right (86.7 %). The most frequent mistake: tech predicted "
-    "as sport, 3 times",
+    "confusion": "26 of 30 predictions are right (86.7 %). The most frequent mistake: "
+    "tech predicted as sport, 3 times",
     "calibration": "Expected calibration error 3.4 %",
     "confidence": "0 of 1 with at least 90 % confidence",
 }
@@ -130,7 +131,7 @@ def test_import_is_lean_and_makes_no_pyplot():
         "import sys; import nbutils.plots, nbutils.tables, nbutils.report; "
         "print([m for m in ('matplotlib', 'pandas', 'nbconvert', 'jinja2', 'IPython') "
         "if m in sys.modules]); import nbutils.plots as p, numpy as n; "
-        "p.to_svg(p.plot_confusion(n.eye(2, dtype=int), label_names='ab', normalised=True).figure); "
+        "p.to_svg(p.plot_confusion(n.eye(2), label_names='ab', normalised=True).figure); "
         "print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
@@ -186,6 +187,9 @@ def test_empty_and_broken_histories_are_drawn():
     assert plots.to_svg(plots.plot_gradient_norm(none, max_grad_norm=1.0).figure)
     assert plots.to_svg(plots.plot_token_lengths(np.array([], int), max_length=128).figure)
     assert plots.to_svg(plots.plot_calibration(BINS[BINS["n"] < 0], ece=0.0).figure)
+    unknown = SCORES.assign(value=np.nan, low=np.nan, high=np.nan)
+    assert "a unknown" in plots.alt_text(plots.plot_score_intervals(unknown).figure)
+    assert plots.to_svg(plots.plot_score_intervals(SCORES.head(0)).figure)
     empty = plots.plot_confidence_histogram(np.array([]), np.array([], bool))
     assert plots.to_svg(empty.figure)
 
@@ -209,8 +213,6 @@ def test_each_colour_is_found_by_its_light_value():
     assert len({colour.light for colour in PALETTE}) == len(PALETTE)
     svg = "".join(plots.to_svg(draw().figure) for draw in DRAWN.values())
     known = {colour.light for colour in PALETTE}
-    import re
-
     assert set(re.findall(r"#[0-9a-f]{6}\b", svg)) <= known
 
 

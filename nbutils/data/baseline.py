@@ -121,7 +121,8 @@ def _fit(features: Any, labels: npt.NDArray[np.int64]) -> Any:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=INVERSE_PENALTY, max_iter=200, tol=1e-3)
+    # Newton's method takes a few steps here; lbfgs, the default, took 30 times as long on BBC News.
+    model = LogisticRegression(C=INVERSE_PENALTY, solver="newton-cg", max_iter=100)
     with warnings.catch_warnings():
         # Stopping early costs a fraction of a per cent; the score is what it is.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -100,7 +100,7 @@ def describe_card(card: dict[str, Any]) -> dict[str, str | int]:
         **{f"{name} examples": n for name, n in splits.items()},
         "exact copies found": card["duplicates"]["exact_copies"],
         "groups of near copies": card["duplicates"]["near_groups"],
-        "texts that max_length cuts": f"{card['tokens']['cut_share']:.1%}",
+        "texts that max_length cuts": _percent(card["tokens"]["cut_share"]),
     }
     if card["baseline"]:
         score = card["baseline"]["test"]["accuracy"]
@@ -142,7 +142,7 @@ def _tokens(tokens: TokenReport, texts: LabelledTexts, params: DataPrepParams) -
 
 
 def _percent(share: float) -> str:
-    return f"{share if share == 1 else min(share, 0.99):.0%}"  # 99.9 % is not "100%"
+    return f"{share if share == 1 else min(share, 0.999):.1%}"  # what rounds to all is not all
 
 
 def _baseline(baseline: Baseline | None) -> dict[str, Any] | None:
@@ -209,8 +209,9 @@ def _warn_of_tokens(tokens: dict[str, Any]) -> list[str]:
         )
     if tokens["unknown_share"] > UNKNOWN_SHARE:
         warnings.append(
-            f"{tokens['unknown_share']:.1%} of the tokens are unknown to {tokens['tokenizer']}: "
-            "choose a checkpoint that was pretrained on this language or script."
+            f"{_percent(tokens['unknown_share'])} of the tokens are unknown to "
+            f"{tokens['tokenizer']}: choose a checkpoint that was pretrained on this "
+            "language or script."
         )
     return warnings
 

@@ -109,11 +109,14 @@ def _explain_one(detail: ErrorDetails, model: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in detail["loc"] if isinstance(part, str))
     if detail["type"] == "extra_forbidden":
         name = str(detail["loc"][-1])
-        known = _known_names(model, detail["loc"][:-1])
-        return f"{place}: unknown parameter{suggest(name, known)}"
+        section = _section_at(model, detail["loc"][:-1]) or model
+        return f"{place}: unknown parameter{suggest(name, section.model_fields)}"
     if detail["type"] == "value_error":
         message = detail["msg"].removeprefix("Value error, ")
-        return f"{place}.{message}" if place else message
+        if not place:
+            return message
+        # what a whole section refuses starts with its parameter's name
+        return f"{place}{'.' if _section_at(model, detail['loc']) else ': '}{message}"
     found = detail.get("input")
     shown = repr(found) if len(repr(found)) <= 80 else repr(found)[:77] + "..."
     message = detail["msg"].removeprefix("Input ")
@@ -131,9 +134,11 @@ PLAIN_MESSAGES = {
 }
 
 
-def _known_names(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+def _section_at(model: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel] | None:
+    section: type[BaseModel] | None = model
     for part in place:
-        annotation = model.model_fields[str(part)].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-    return list(model.model_fields)
+        field = None if section is None else section.model_fields.get(str(part))
+        annotation = None if field is None else field.annotation
+        is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        section = annotation if is_section else None
+    return section

@@ -86,11 +86,11 @@ def load_study(path: Path, *, overrides: Sequence[str] = (), name: str | None = 
     if name is not None:
         values["name"] = name
     values.setdefault("name", path.stem)
-    for section in SEEDED:
-        _section(values, section).setdefault("seed", values.get("seed", 42))
-    _share_the_tokenizer(values)
-    _refuse_plumbing(values, path)
     try:
+        for section in SEEDED:
+            _section(values, section).setdefault("seed", values.get("seed", 42))
+        _share_the_tokenizer(values)
+        _refuse_plumbing(values)
         return Study.of(values)
     except ParameterError as error:
         raise ParameterError(f"{path}: {error}") from None
@@ -194,10 +194,10 @@ def _share_the_tokenizer(values: dict[str, Any]) -> None:
         prep.setdefault("max_length", tune["max_length"])
 
 
-def _refuse_plumbing(values: dict[str, Any], path: Path) -> None:
+def _refuse_plumbing(values: dict[str, Any]) -> None:
     for name, section in SECTIONS.items():
         for key in _section(values, name):
             if key in section.model_fields and is_plumbing(section, key):
                 raise ParameterError(
-                    f"{path}: {name}.{key}: set by the runner; use --runs-dir to choose the folder"
+                    f"{name}.{key}: set by the runner; use --runs-dir to choose the folder"
                 )

@@ -174,7 +174,8 @@ def plot_score_intervals(
     ax.plot(shown["value"], rows, "o", color=BLUE.light, markersize=6)
     label_rows(ax, [shorten(name) for name in shown["name"]])
     ax.xaxis.set_major_formatter(lambda value, _: percent(value, digits=0))
-    low = float(np.nanmin(shown["low"])) if len(shown) else 0.0
+    lows = shown["low"].dropna()
+    low = float(lows.min()) if len(lows) else 0.0
     ax.set_xlim(max(0.0, low - 0.03 * max(1 - low, 0.1)), 1.0 + 0.03 * max(1 - low, 0.1))
     ax.locator_params(axis="x", nbins=6, steps=[1, 2, 5, 10])
     for row, value in enumerate(shown["value"].to_numpy(dtype=float)):

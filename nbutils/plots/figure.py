@@ -145,7 +145,9 @@ def shorten(name: object, *, width: int = 26) -> str:
 
 
 def percent(share: float, *, digits: int = 1) -> str:
-    """Return ``0.1234`` as ``12.3 %``."""
+    """Return ``0.1234`` as ``12.3 %``, and NaN as ``unknown``."""
+    if share != share:
+        return "unknown"
     return f"{share:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 LEVELS = len(RIGHT)
 SMALLEST_TEXT = 6.0  # points
+NARROWEST = 4.3  # inches: the title has to fit
+SMALLEST_CELL = 14.0  # points
 CELL_SIZES = ((4, 0.78), (6, 0.6), (9, 0.5), (14, 0.42), (24, 0.34), (45, 0.2), (10**6, 0.13))
 
 
@@ -76,7 +78,7 @@ def plot_confusion(
     longest = 0.078 * max(map(len, names), default=0)
     below = {0: 0.5, 40: 0.6 + 0.6 * longest, 90: 0.5 + longest}[turn]
     width, height = cell * count + 0.75 + longest, cell * count + 0.45 + below
-    ax = axes_for(ax, width=max(3.6, width), height=height)
+    ax = axes_for(ax, width=max(NARROWEST, width), height=height)
     levels = _levels(values)
     _draw_cells(ax, levels)
     _annotate_cells(ax, values, levels, points=72 * cell, normalised=normalised)
@@ -124,7 +126,7 @@ def _annotate_cells(
 ) -> None:
     widest = 3 if normalised else len(f"{int(values.max(initial=0)):,}")
     size = min(11.0, 0.86 * points / (0.62 * max(widest, 2)))
-    if size < SMALLEST_TEXT:
+    if size < SMALLEST_TEXT or points < SMALLEST_CELL:
         return
     for (row, column), value in np.ndenumerate(values):
         if value > 0:

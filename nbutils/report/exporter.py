@@ -19,7 +19,7 @@ from nbutils.report.cells import PRIORITY
 from nbutils.report.figures import Figure, render_figure
 from nbutils.report.markup import Markup, embedded_image
 from nbutils.report.page import TEMPLATES, plain_attribute, render_console
-from nbutils.tables import render_text
+from nbutils.tables import render_text, visible_text
 
 LONGEST_SOURCE = 50_000  # characters of one cell's code
 
@@ -100,4 +100,4 @@ def _highlighter() -> Any:
 def _code(source: str) -> str:
     if len(source) > LONGEST_SOURCE:
         return f"<pre>{render_text(source, limit=LONGEST_SOURCE)}</pre>"
-    return str(_highlighter()(source))
+    return visible_text(_highlighter()(source))

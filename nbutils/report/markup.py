@@ -68,7 +68,7 @@ class Markup:
             soup.h1.decompose()
         for heading in soup.find_all(["h1", "h2", "h3", "h4"]) if outline else ():
             self._anchor(heading, soup)
-        return str(soup)
+        return visible_text(soup)
 
     def _clean_attributes(self, tag: Any) -> None:
         for name in list(tag.attrs):

@@ -150,9 +150,7 @@ def read_manifest(report: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(f"{report}: cannot be read as a report; {error}") from None
     if not isinstance(values, dict):
-        raise DataError(
-            f"{report}: expected an HTML report of nbutils with its manifest, found none"
-        )
+        raise DataError(f"{report}: expected a report of nbutils with its manifest, found none")
     return values
 
 

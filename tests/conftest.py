@@ -1,0 +1,109 @@
+"""A tiny random BERT with its own tokenizer, and a table of texts that it can learn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+WORDS = [
+    "good",
+    "great",
+    "fine",
+    "lovely",
+    "superb",
+    "bad",
+    "awful",
+    "poor",
+    "dull",
+    "dreadful",
+    "film",
+    "story",
+    "actor",
+    "plot",
+    "music",
+    "a",
+    "the",
+    "is",
+    "was",
+    "and",
+    "very",
+    "not",
+    "it",
+    "this",
+]
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two layers, 32 wide, a vocabulary of words; saved like any checkpoint."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny-bert")
+    vocabulary = {word: k for k, word in enumerate([*SPECIALS, *WORDS])}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    names = ("pad", "unk", "cls", "sep", "mask")
+    specials = {f"{name}_token": token for name, token in zip(names, SPECIALS, strict=True)}
+    PreTrainedTokenizerFast(tokenizer_object=backend, **specials).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def make_reviews(n: int, *, seed: int = 0) -> pd.DataFrame:
+    """Return `n` made-up reviews: `text` and `label` (pos or neg), different from each other."""
+    random = np.random.default_rng(seed)
+    rows: dict[str, str] = {}
+    while len(rows) < n:
+        label = ("neg", "pos")[len(rows) % 2]
+        tone = WORDS[:5] if label == "pos" else WORDS[5:10]
+        words = [*random.choice(WORDS[10:], 8), *random.choice(tone, 3)]
+        rows.setdefault(" ".join(random.permutation(words)), label)
+    return pd.DataFrame({"text": rows.keys(), "label": rows.values()})
+
+
+@pytest.fixture
+def reviews() -> pd.DataFrame:
+    """Return eighty made-up reviews of two classes."""
+    return make_reviews(80)
+
+
+@pytest.fixture
+def study_file(tmp_path: Path, tiny_bert: Path, reviews: pd.DataFrame) -> Path:
+    """Return a study on a CSV file with the tiny model: a run of it takes seconds."""
+    reviews.to_csv(tmp_path / "reviews.csv", index=False)
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        json.dumps(
+            {
+                "name": "tiny",
+                "data_prep": {"dataset": str(tmp_path / "reviews.csv"), "test_size": 0.3},
+                "fine_tune": {
+                    "model": str(tiny_bert),
+                    "max_length": 16,
+                    "epochs": 2,
+                    "batch_size": 8,
+                    "learning_rate": 1e-4,
+                },
+            }
+        ),
+        encoding="utf-8",
+    )
+    return path

@@ -1,0 +1,181 @@
+"""Parameters: typed, bounded, and refused in one line that says how to mend it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbutils.errors import ParameterError
+from nbutils.params.data_prep import DataPrepParams
+from nbutils.params.describe import describe_parameters, study_schema
+from nbutils.params.fine_tune import FineTuneParams
+from nbutils.params.study import SECTIONS, is_plumbing, load_study
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fine_tune: {learning_rte: 1}", r"learning_rte: unknown.*did you mean 'learning_rate'\?"),
+        ("fine_tuning: {}", r"fine_tuning: unknown parameter; did you mean 'fine_tune'\?"),
+        ("fine_tune: {epochs: many}", "fine_tune.epochs: should be a valid integer, found 'many'"),
+        ("fine_tune: {epochs: 2.5}", "fine_tune.epochs: should be a valid integer, found 2.5"),
+        ("fine_tune: {epochs: yes}", "fine_tune.epochs: expected int, found True"),
+        ("fine_tune: {epochs: 0}", "fine_tune.epochs: should be greater than or equal to 1"),
+        ("fine_tune: {learning_rate: 1.0}", "fine_tune.learning_rate: should be less than"),
+        ("fine_tune: {learning_rate: .nan}", "fine_tune.learning_rate: should be a finite number"),
+        ("fine_tune: {precision: fp16}", "fine_tune.precision: should be 'auto', 'fp32' or 'bf16'"),
+        ("fine_tune: {output_dir: x}", "fine_tune.output_dir: set by the runner"),
+        ("fine_tune: [1]", "fine_tune: expected a section with keys"),
+        ("data_prep: {dataset: 7}", "data_prep.dataset: should be a string"),
+        ("data_prep: {test_size: 0.6, validation_size: 0.5}", "test_size . validation_size: expec"),
+        ("name: a/b", "name: expected a name that can be a folder"),
+        ("name: ..", "name: expected a name that can be a folder"),
+        ("name: [", "not valid YAML"),
+        ("- a", "expected `name: ...` and sections .*, found list"),
+        ("", "expected `name: ...` and sections .*, found NoneType"),
+        ("seed: 1\nseed: 2", r"key 'seed' stands twice \(line 2\)"),
+        ("a: &x [1]\nb: *x", r"aliases are not read in a study file \(line 2\)"),
+        ("name: !!python/object:os.system x", "not valid YAML"),
+    ],
+)
+def test_unusable_study_file_is_refused_in_one_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(ParameterError, match=message) as refusal:
+        load_study(write(tmp_path, text))
+    assert "\n" not in str(refusal.value)
+    assert str(refusal.value).startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("fine_tune.epochs", "expected section.key=value"),
+        ("fine_tune.epoch=2", r"unknown parameter; did you mean 'epochs'\?"),
+        ("finetune.epochs=2", r"unknown section; did you mean 'fine_tune'\?"),
+        ("epochs=2", "unknown parameter; known: fine_tune.epochs"),
+        ("fine_tune.epochs=two", "fine_tune.epochs: should be a valid integer, found 'two'"),
+        ("fine_tune={}", "unknown parameter"),
+    ],
+)
+def test_unusable_override_is_refused(tmp_path: Path, override: str, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        load_study(write(tmp_path, "name: x"), overrides=[override])
+
+
+def test_missing_study_file_suggests_the_nearest(tmp_path: Path) -> None:
+    write(tmp_path, "name: x")
+    with pytest.raises(ParameterError, match=r"no such study file; did you mean 'study.yaml'\?"):
+        load_study(tmp_path / "studi.yaml")
+
+
+@pytest.mark.parametrize(
+    ("override", "section", "key", "value"),
+    [
+        ("fine_tune.learning_rate=3e-5", "fine_tune", "learning_rate", 3e-5),
+        ("fine_tune.epochs=007", "fine_tune", "epochs", 7),
+        ("data_prep.deduplicate=false", "data_prep", "deduplicate", False),
+        ("data_prep.text_column=007", "data_prep", "text_column", "007"),
+        ("data_prep.text_column=true", "data_prep", "text_column", "true"),
+        ("data_prep.text_column=a=b", "data_prep", "text_column", "a=b"),
+        ("data_prep.max_examples=none", "data_prep", "max_examples", None),
+    ],
+)
+def test_override_is_read_by_the_type_of_the_schema(
+    tmp_path: Path, override: str, section: str, key: str, value: object
+) -> None:
+    study = load_study(write(tmp_path, "name: x"), overrides=[override])
+    assert getattr(getattr(study, section), key) == value
+
+
+@given(st.floats(min_value=1e-7, max_value=1e-2), st.integers(1, 100))
+def test_any_number_in_range_survives_as_text(rate: float, epochs: int) -> None:
+    params = FineTuneParams.of({"learning_rate": repr(rate), "epochs": str(epochs)})
+    assert (params.learning_rate, params.epochs) == (rate, epochs)
+
+
+def test_study_shares_its_seed_and_the_models_tokenizer(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path, "seed: 7\nfine_tune: {model: a/b, max_length: 64}"))
+    assert (study.fine_tune.seed, study.error_analysis.seed) == (7, 7)
+    assert (study.data_prep.tokenizer, study.data_prep.max_length) == ("a/b", 64)
+    assert study.name == "study"
+
+
+def test_study_written_as_yaml_is_the_same_study(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path, "name: ünï {x}\nfine_tune: {epochs: 1}"))
+    assert load_study(write(tmp_path, study.to_yaml())) == study
+
+
+def test_cell_with_an_unknown_variable_is_refused() -> None:
+    with pytest.raises(ParameterError, match=r"learning_rte: unknown.*'learning_rate'\?"):
+        FineTuneParams.from_cell({"learning_rte": 3e-5, "json": json, "_": 1, "In": []})
+
+
+def test_cell_values_of_papermill_are_typed() -> None:
+    params = FineTuneParams.from_cell({"learning_rate": 3e-5, "epochs": "2", "model": "x"})
+    assert (params.learning_rate, params.epochs, params.model) == (3e-5, 2, "x")
+
+
+@pytest.mark.parametrize(
+    ("given_values", "message"),
+    [
+        ({"learning_rate": 5e-4}, "learning_rate 0.0005 is above 0.0001: .*overwrite"),
+        ({"epochs": 20}, "epochs 20 is above 8: .*by heart"),
+    ],
+)
+def test_usual_mistake_is_said_aloud(given_values: dict[str, float], message: str) -> None:
+    import re
+
+    (caution,) = FineTuneParams.of(given_values).cautions()
+    assert re.search(message, caution)
+
+
+def test_usual_recipe_raises_no_caution() -> None:
+    assert FineTuneParams.of({"learning_rate": 1e-4, "epochs": 4}).cautions() == []
+
+
+def test_description_names_every_parameter_but_the_plumbing() -> None:
+    text = describe_parameters()
+    for name, section in SECTIONS.items():
+        assert f"{name}: " in text
+        for key in section.model_fields:
+            assert (f"\n  {key}: " in text) or is_plumbing(section, key)
+
+
+def test_description_of_one_section_has_types_and_bounds() -> None:
+    text = describe_parameters("data_prep")
+    assert "test_size: float = 0.2, > 0, < 1" in text
+    assert "epochs" not in text
+
+
+def test_unknown_section_is_refused() -> None:
+    with pytest.raises(ParameterError, match="did you mean 'fine_tune'"):
+        describe_parameters("fine-tune")
+
+
+def test_json_schema_describes_the_whole_file() -> None:
+    schema = json.loads(study_schema())
+    assert set(SECTIONS) <= set(schema["properties"])
+    assert json.loads(study_schema("fine_tune"))["properties"]["epochs"]["minimum"] == 1
+
+
+@pytest.mark.parametrize("path", sorted(Path("params").glob("*.yaml")), ids=lambda p: p.stem)
+def test_study_that_comes_along_is_valid(path: Path) -> None:
+    study = load_study(path)
+    assert study.name == path.stem
+    assert study.fine_tune.cautions() == []
+
+
+def test_every_parameter_has_help() -> None:
+    for section in (*SECTIONS.values(), DataPrepParams):
+        assert all(field.description for field in section.model_fields.values())
