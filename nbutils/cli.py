@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import click
 import typer
 
 from nbutils import __version__
@@ -127,7 +126,7 @@ def report(
     ] = None,
 ) -> None:
     """Make a self-contained HTML page of any executed notebook."""
-    from nbutils.report.html import page_of_notebook, write_notebook_report
+    from nbutils.report import page_of_notebook, write_notebook_report
 
     destination = output or notebook.with_suffix(".html")
     write_notebook_report(notebook, destination, page_of_notebook(notebook))
@@ -181,17 +180,17 @@ def main() -> None:
 def _guarded(call: Callable[[], Any]) -> int:
     try:
         code = call()
-    except click.exceptions.Exit as leave:
+    except typer.Exit as leave:
         return int(leave.exit_code)
-    except click.ClickException as error:
-        return _complain(error.format_message(), REFUSED)
+    except typer.TyperException as error:
+        return _complain(f"{error}; see nbutils --help", REFUSED)
     except (NotebookFailedError, TrainingDivergedError) as error:
         return _complain(str(error), FAILED)
     except NbutilsError as error:
         return _complain(str(error), REFUSED)
     except _Terminated:
         return _complain(f"terminated; go on with: {_command_again()}", TERMINATED)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return _complain(f"interrupted; go on with: {_command_again()}", INTERRUPTED)
     return code if isinstance(code, int) else DONE
 

@@ -10,7 +10,7 @@ from nbutils.artifacts import STAGES
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from nbutils.execution import Progress
+    from nbutils.progress import Progress
     from nbutils.study import StageRun
 
 LINE_SECONDS = 5.0  # between two plain lines of one training

@@ -29,9 +29,7 @@ def examine() -> dict[str, str]:
     return {
         "python": f"{platform.python_version()} on {platform.platform()}",
         "torch": f"{torch.__version__}, transformers {transformers.__version__}",
-        "device": torch.cuda.get_device_name()
-        if device == "cuda"
-        else f"{device}, {processor_name()}",
+        "device": f"{device}, {chip}",
         "precision": choose_precision("auto", device),
         "threads": f"{torch.get_num_threads()} of {os.cpu_count()} cores, OMP_NUM_THREADS="
         f"{os.environ.get('OMP_NUM_THREADS', 'unset')}",

@@ -1,218 +1,22 @@
-"""One notebook through papermill, with an engine that says how it ended.
-
-Papermill's own engine marks every cell of a notebook whose kernel died as completed, also those
-that never ran, and saves in place. This one marks the cell that failed, leaves the rest pending,
-writes the cause into the notebook, and replaces the file whole at each save.
-"""
+"""One notebook through papermill, with our own engine."""
 
 from __future__ import annotations
 
 import logging
-import sys
-import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import papermill
-from jupyter_client.kernelspec import KernelSpec
-from nbclient.exceptions import CellExecutionError
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 
 from nbutils import errors
-from nbutils.artifacts import write_text
-from nbutils.widgets import PROGRESS_MIME
+from nbutils.progress import OnProgress
 
-ENGINE = "nbutils"
-REFUSALS = {cls.__name__: cls for cls in (errors.DataError, errors.ParameterError)} | {
-    errors.CheckpointError.__name__: errors.CheckpointError
+ENGINE = "nbutils"  # registered by its entry point; see nbutils.engine
+REFUSALS: dict[str, type[errors.NbutilsError]] = {
+    refusal.__name__: refusal
+    for refusal in (errors.DataError, errors.ParameterError, errors.CheckpointError)
 }
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a running notebook is.
-
-    Attributes
-    ----------
-    cell, cells
-        Number of the running code cell, from 1, and how many there are.
-    heading
-        The section that the cell stands in.
-    training
-        Numbers of a running training (`nbutils.widgets.progress_values`), else empty.
-    """
-
-    cell: int
-    cells: int
-    heading: str
-    training: Mapping[str, Any] = field(default_factory=dict)
-
-
-OnProgress = Callable[[Progress], None]
-
-
-class _Manager(NotebookExecutionManager):  # type: ignore[misc]
-    """Papermill's bookkeeping of a run, with whole saves and progress for the caller."""
-
-    nb: Any
-
-    def __init__(self, nb: Any, *, on_progress: OnProgress | None = None, **settings: Any) -> None:
-        super().__init__(nb, **settings)
-        self.on_progress = on_progress
-        code = [index for index, cell in enumerate(nb.cells) if cell.cell_type == "code"]
-        self.numbers = {index: number for number, index in enumerate(code, start=1)}
-        self.headings = _headings(nb)
-        self.running = 0
-
-    def save(self, **changes: Any) -> None:
-        self.nb = changes.get("nb") or self.nb
-        if self.output_path:
-            write_text(Path(self.output_path), nbformat.writes(self.nb) + "\n")
-        self.last_save_time = self.now()
-
-    def cell_start(self, cell: Any, cell_index: int | None = None, **changes: Any) -> None:
-        super().cell_start(cell, cell_index, **changes)
-        if cell_index in self.numbers:
-            self.running = cell_index or 0
-            self.tell({})
-
-    def tell(self, training: Mapping[str, Any]) -> None:
-        if self.on_progress is not None:
-            number, heading = self.numbers[self.running], self.headings[self.running]
-            self.on_progress(Progress(number, len(self.numbers), heading, training))
-
-    def fail(self, cell: Any, cell_index: int, error: BaseException) -> None:
-        """Mark a cell failed for a reason that the kernel could not write down itself."""
-        self.cell_exception(cell, cell_index=cell_index)
-        name = type(error).__name__
-        message = str(error) or "stopped from outside"
-        cell.setdefault("outputs", []).append(
-            nbformat.v4.new_output(
-                "error",
-                ename=name,
-                evalue=message,
-                traceback=traceback.format_exception_only(type(error), error),
-            )
-        )
-
-
-def _headings(nb: Any) -> list[str]:
-    found, current = [], ""
-    for cell in nb.cells:
-        if cell.cell_type == "markdown":
-            titles = [line for line in cell.source.splitlines() if line.startswith("#")]
-            current = titles[-1].lstrip("# ").strip() if titles else current
-        found.append(current)
-    return found
-
-
-class _Client(PapermillNotebookClient):  # type: ignore[misc]
-    """Runs the cells on this very Python, and passes training progress on."""
-
-    def create_kernel_manager(self) -> Any:
-        manager = super().create_kernel_manager()
-        if self.nb.metadata.get("kernelspec", {}).get("language", "python") == "python":
-            # The kernelspec named python3 may belong to another environment of the user's.
-            manager._kernel_spec = KernelSpec(
-                argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-                display_name="Python 3",
-                language="python",
-            )
-        return manager
-
-    def papermill_execute_cells(self) -> None:
-        for index, cell in enumerate(self.nb.cells):
-            self.nb_man.cell_start(cell, index)
-            try:
-                self.execute_cell(cell, index)
-            except CellExecutionError as error:
-                self.nb_man.cell_exception(cell, cell_index=index, exception=error)
-                break
-            except BaseException as error:
-                self.nb_man.fail(cell, index, error)
-                raise
-            finally:
-                self.nb_man.cell_complete(cell, cell_index=index)
-
-    def process_message(self, msg: Any, *rest: Any, **named: Any) -> Any:
-        data = msg.get("content", {}).get("data", {})
-        values = data.pop(PROGRESS_MIME, None) if isinstance(data, dict) else None
-        if values is not None:
-            self.nb_man.tell(values)
-        return super().process_message(msg, *rest, **named)
-
-
-class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
-    """Papermill engine `nbutils`: `papermill --engine nbutils IN OUT`."""
-
-    @classmethod
-    def execute_notebook(
-        cls,
-        nb: Any,
-        kernel_name: str,
-        output_path: str | None = None,
-        on_progress: OnProgress | None = None,
-        **settings: Any,
-    ) -> Any:
-        """Execute `nb`, save it to `output_path` as it goes, and return it.
-
-        Parameters
-        ----------
-        nb
-            Parameterized notebook.
-        kernel_name
-            Name of its kernel.
-        output_path
-            Where it is saved; None: nowhere.
-        on_progress
-            Told of each cell and of each step of a training.
-        **settings
-            What papermill passes to every engine.
-        """
-        looks = {
-            name: settings.pop(name)
-            for name in ("log_output", "progress_bar", "autosave_cell_every")
-            if name in settings
-        }
-        manager = _Manager(nb, output_path=output_path, on_progress=on_progress, **looks)
-        manager.notebook_start()
-        try:
-            cls.execute_managed_notebook(manager, kernel_name, **settings)
-        finally:
-            manager.cleanup_pbar()
-            manager.notebook_complete()
-        return manager.nb
-
-    @classmethod
-    def execute_managed_notebook(
-        cls,
-        nb_man: Any,
-        kernel_name: str,
-        *,
-        start_timeout: int = 60,
-        execution_timeout: int | None = None,
-        stdout_file: Any = None,
-        stderr_file: Any = None,
-        **settings: Any,
-    ) -> Any:
-        """Run the cells; see `papermill.engines.NBClientEngine` for the settings."""
-        settings.pop("input_path", None)
-        client = _Client(
-            nb_man,
-            kernel_name=kernel_name,
-            startup_timeout=start_timeout,
-            timeout=execution_timeout,
-            log=logging.getLogger("papermill"),
-            log_output=nb_man.log_output,
-            stdout_file=stdout_file,
-            stderr_file=stderr_file,
-            **settings,
-        )
-        return client.execute()
 
 
 def run_notebook(
@@ -242,7 +46,6 @@ def run_notebook(
     NotebookFailedError
         A cell failed otherwise, or the kernel died.
     """
-    papermill_engines.register(ENGINE, NbutilsEngine)
     logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
         papermill.execute_notebook(

@@ -46,8 +46,8 @@ def open_model(model_dir: str | None) -> Path:
     Parameters
     ----------
     model_dir
-        The notebook's parameter; none: the newest, or a new one trained with the defaults, which takes
-        some minutes and shows its progress.
+        The notebook's parameter; none: the newest, or a new one trained with the defaults, which
+        takes some minutes and shows its progress.
 
     Raises
     ------

@@ -185,12 +185,14 @@ def score_classes(
         precision = proportion(hits, int(matrix[:, k].sum()))
         recall = proportion(hits, int(matrix[k].sum()))
         union = precision.n + recall.n - hits
-        f1 = (2 * j / (1 + j) for j in (hits / max(1, union), *wilson_interval(hits, union)))
+        f1, low, high = (
+            2 * j / (1 + j) for j in (hits / max(1, union), *wilson_interval(hits, union))
+        )
         row: dict[str, float | int | str] = {"label": name, "support": recall.n}
         for score, value in (
             ("precision", precision),
             ("recall", recall),
-            ("f1", Score(*f1, n=union)),
+            ("f1", Score(f1, low, high, union)),
         ):
             row |= {score: value.value, f"{score}_low": value.low, f"{score}_high": value.high}
         rows.append(row)

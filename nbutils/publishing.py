@@ -126,10 +126,10 @@ def _build_manifest(run: StudyRun, results: Results, render_key: str) -> dict[st
     predictions = run.folder("fine_tune")
     return without_home(
         {
-            "study": run.study.name,
+            "name": run.study.name,
             "status": run.status,
             "problem": run.problem,
-            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "command": run.command,
             "parameters": _parameters(run.study),
             "seeds": {
@@ -185,7 +185,7 @@ def fingerprint_predictions(path: Path) -> str:
 def _write_pages(
     run: StudyRun, results: Results, manifest: Mapping[str, Any], notebooks: Mapping[str, Path]
 ) -> None:
-    from nbutils.report.html import headline_figures, write_notebook_report, write_summary
+    from nbutils.report import headline_figures, write_notebook_report, write_summary
 
     figures = []
     for stage, notebook in notebooks.items():

@@ -29,7 +29,7 @@ from nbutils.params.base import StageParameters
 from nbutils.params.study import Study, is_plumbing
 
 if TYPE_CHECKING:
-    from nbutils.execution import Progress
+    from nbutils.progress import Progress
 
 REFUSED = (DataError, ParameterError, CheckpointError)
 

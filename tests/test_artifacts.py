@@ -110,7 +110,7 @@ def test_unfinished_folder_that_is_named_is_refused(tmp_path: Path) -> None:
 
 def test_broken_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[1", encoding="utf-8")
-    with pytest.raises(DataError, match="a.json: expected a JSON object"):
+    with pytest.raises(DataError, match=r"a\.json: expected a JSON object"):
         artifacts.read_json(tmp_path / "a.json")
 
 

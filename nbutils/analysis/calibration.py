@@ -12,7 +12,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
-def calibration_bins(
+def bin_by_confidence(
     confidences: FloatArray, correct: BoolArray, *, n_bins: int = 10
 ) -> pd.DataFrame:
     """Return the reliability diagram: accuracy by confidence.
@@ -49,7 +49,7 @@ def expected_calibration_error(bins: pd.DataFrame) -> float:
     Parameters
     ----------
     bins
-        As `calibration_bins` makes them.
+        As `bin_by_confidence` makes them.
 
     Returns
     -------

@@ -104,4 +104,5 @@ def texts_of(data: Mapping[str, Any], *, splits: Sequence[str]) -> pd.DataFrame:
         data[split].select_columns([c for c in wanted if c in data[split].column_names]).to_pandas()
         for split in splits
     ]
-    return pd.concat(frames, ignore_index=True)
+    texts: pd.DataFrame = pd.concat(frames, ignore_index=True)
+    return texts

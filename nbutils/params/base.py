@@ -139,6 +139,8 @@ def _section_at(model: type[BaseModel], place: tuple[int | str, ...]) -> type[Ba
     for part in place:
         field = None if section is None else section.model_fields.get(str(part))
         annotation = None if field is None else field.annotation
-        is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-        section = annotation if is_section else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            section = annotation
+        else:
+            section = None
     return section

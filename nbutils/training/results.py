@@ -146,7 +146,7 @@ def add_baseline(
 
 
 def tabulate_scores(metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the scores of `metrics.json` as `name, value, low, high, n`, the test split's first."""
+    """Return the scores of `metrics.json` as rows of `name, value, low, high, n`, test first."""
     names = {"test": "test", "baseline": "test, TF-IDF baseline", "validation": "validation"}
     rows = [
         {"name": f"{score.replace('_', ' ')}, {name}", **values}
