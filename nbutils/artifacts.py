@@ -35,14 +35,24 @@ STAGE_FILE = "stage.json"
 KEY_LENGTH = 16  # hex digits, 64 bits
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path` whole or not at all; the parent folder must exist."""
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write `content` to `path` whole or not at all; the parent folder must exist.
+
+    Parameters
+    ----------
+    path, content
+        What goes where.
+    durable
+        Wait until it is on the disk, so that it outlives a power cut; off for what is soon
+        written again.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:
@@ -50,9 +60,9 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write `text` to `path` as UTF-8, whole or not at all; see `write_bytes`."""
+    write_bytes(path, text.encode("utf-8"), durable=durable)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -94,8 +94,9 @@ def encode_texts(
         max_length=max_length,
         padding=False,
         return_attention_mask=False,
+        return_token_type_ids=text_pairs is not None,
     )
-    types = encoded.get("token_type_ids") if text_pairs is not None else None
+    types = encoded["token_type_ids"] if text_pairs is not None else None
     return Encoded(
         input_ids=[np.asarray(ids, np.int64) for ids in encoded["input_ids"]],
         token_type_ids=None if types is None else [np.asarray(ids, np.int64) for ids in types],

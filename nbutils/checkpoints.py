@@ -133,22 +133,34 @@ def check_checkpoint(name: str, *, max_length: int) -> None:
         raise CheckpointError(_too_long(max_length, limit))
 
 
-def load_tokenizer(name: str, *, revision: str | None = None) -> PreTrainedTokenizerFast:
+def load_tokenizer(
+    name: str, *, revision: str | None = None, only_counts: bool = False
+) -> PreTrainedTokenizerFast:
     """Load a checkpoint's own tokenizer, with the padding and truncation saved in it switched off.
 
     A `tokenizer.json` may pad and cut by itself (all-MiniLM-L6-v2 does, to 128); here the caller
     decides, and passes `max_length`.
+
+    Parameters
+    ----------
+    name, revision
+        As for `load_classifier`.
+    only_counts
+        The same tokens without the architecture's own class, which takes torch a while to import;
+        not for a model's inputs.
 
     Raises
     ------
     CheckpointError
         There is none, or it has no padding token.
     """
-    from transformers import AutoTokenizer
-
     place = locate_checkpoint(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, revision=revision or "main")
+        if only_counts and (Path(place) / "tokenizer.json").is_file():
+            from transformers import PreTrainedTokenizerFast as Loader
+        else:
+            from transformers import AutoTokenizer as Loader
+        tokenizer = Loader.from_pretrained(place, revision=revision or "main")
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(_unreachable(name, "tokenizer", error)) from None
     if not tokenizer.is_fast:

@@ -46,7 +46,8 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
     def save(self, **changes: Any) -> None:
         self.nb = changes.get("nb") or self.nb
         if self.output_path:
-            write_text(Path(self.output_path), nbformat.writes(self.nb) + "\n")
+            text = nbformat.writes(self.nb) + "\n"
+            write_text(Path(self.output_path), text, durable=self.end_time is not None)
         self.last_save_time = self.now()
 
     def cell_start(self, cell: Any, cell_index: int | None = None, **changes: Any) -> None:

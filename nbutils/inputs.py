@@ -8,15 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datasets import load_from_disk
-
 from nbutils.artifacts import find_finished, open_output, read_json
-from nbutils.data.preparing import prepare_data
-from nbutils.params.data_prep import DataPrepParams
-from nbutils.params.fine_tune import FineTuneParams
-from nbutils.training.api import fine_tune
-from nbutils.training.results import build_metrics, predict_splits, save_results, score_splits
-from nbutils.widgets import LiveTraining
 
 
 def open_data(data_dir: str | None) -> Path:
@@ -35,6 +27,9 @@ def open_data(data_dir: str | None) -> Path:
     found = find_finished("data_prep", data_dir)
     if found is not None:
         return found
+    from nbutils.data.preparing import prepare_data
+    from nbutils.params.data_prep import DataPrepParams
+
     folder = open_output("data_prep", None)
     prepare_data(DataPrepParams.of({}), folder)
     return folder
@@ -57,6 +52,19 @@ def open_model(model_dir: str | None) -> Path:
     found = find_finished("fine_tune", model_dir)
     if found is not None:
         return found
+    from datasets import load_from_disk
+
+    from nbutils.params.fine_tune import FineTuneParams
+    from nbutils.training.api import fine_tune
+    from nbutils.training.results import (
+        add_baseline,
+        build_metrics,
+        predict_splits,
+        save_results,
+        score_splits,
+    )
+    from nbutils.widgets import LiveTraining
+
     params, data_dir = FineTuneParams.of({}), open_data(None)
     folder = open_output("fine_tune", None)
     data = load_from_disk(data_dir / "dataset")
@@ -64,6 +72,7 @@ def open_model(model_dir: str | None) -> Path:
     predictions = predict_splits(classifier, data)
     scores = score_splits(predictions, n_classes=len(classifier.classes.names), seed=params.seed)
     metrics = build_metrics(classifier, scores)
+    metrics = add_baseline(metrics, predictions, data_dir=data_dir)
     save_results(folder, classifier, predictions=predictions, metrics=metrics, data_dir=data_dir)
     return folder
 

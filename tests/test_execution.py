@@ -1,0 +1,138 @@
+"""Notebooks in real kernels: what the saved file says when they end well, badly, or not at all."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+import pytest
+
+from nbutils.errors import DataError, NotebookFailedError
+from nbutils.execution import run_notebook
+from nbutils.progress import Progress
+
+pytestmark = pytest.mark.slow
+
+
+def write_notebook(folder: Path, *cells: str) -> Path:
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}}
+    )
+    for number, source in enumerate(cells):
+        is_text = source.startswith("#")
+        new = nbformat.v4.new_markdown_cell if is_text else nbformat.v4.new_code_cell
+        notebook.cells.append(new(source, id=f"cell-{number}"))
+    if cells and not cells[0].startswith("#"):
+        notebook.cells[0].metadata["tags"] = ["parameters"]
+    path = folder / "in.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+def statuses(path: Path) -> list[str]:
+    cells = json.loads(path.read_text())["cells"]
+    return [cell["metadata"]["papermill"]["status"] for cell in cells]
+
+
+def error_of(path: Path) -> dict[str, Any]:
+    outputs = [o for c in json.loads(path.read_text())["cells"] for o in c.get("outputs", [])]
+    (error,) = [output for output in outputs if output["output_type"] == "error"]
+    return error
+
+
+def test_parameters_reach_a_kernel_of_this_python(tmp_path: Path) -> None:
+    source = write_notebook(tmp_path, "x = 1", "import sys\nprint(x, sys.executable)")
+    run_notebook(source, tmp_path / "out.ipynb", parameters={"x": 7})
+    text = (tmp_path / "out.ipynb").read_text()
+    assert f"7 {sys.executable}" in text
+    assert set(statuses(tmp_path / "out.ipynb")) == {"completed"}
+
+
+def test_failed_cell_is_named_and_the_rest_stays_pending(tmp_path: Path) -> None:
+    source = write_notebook(tmp_path, "x = 1", "1 / 0", "x = 2")
+    with pytest.raises(NotebookFailedError, match=r"in.ipynb, cell 2: ZeroDivisionError"):
+        run_notebook(source, tmp_path / "out.ipynb", parameters={})
+    nb = json.loads((tmp_path / "out.ipynb").read_text())
+    found = {
+        c["id"]: c["metadata"]["papermill"]["status"]
+        for c in nb["cells"]
+        if c["id"].startswith("cell-")
+    }
+    assert found == {"cell-0": "completed", "cell-1": "failed", "cell-2": "pending"}
+
+
+def test_killed_kernel_is_reported_as_failed(tmp_path: Path) -> None:
+    source = write_notebook(
+        tmp_path, "x = 1", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "x = 2"
+    )
+    with pytest.raises(NotebookFailedError, match="Kernel died"):
+        run_notebook(source, tmp_path / "out.ipynb", parameters={})
+    assert statuses(tmp_path / "out.ipynb") == ["completed", "failed", "pending"]
+    assert error_of(tmp_path / "out.ipynb")["ename"] == "DeadKernelError"
+
+
+def test_refused_data_keeps_its_own_error_and_message(tmp_path: Path) -> None:
+    source = write_notebook(
+        tmp_path, "x = 1", "from nbutils.errors import DataError\nraise DataError('row 7 is odd')"
+    )
+    with pytest.raises(DataError, match=r"in.ipynb: row 7 is odd"):
+        run_notebook(source, tmp_path / "out.ipynb", parameters={})
+
+
+def test_folder_with_braces_spaces_and_foreign_letters_works(tmp_path: Path) -> None:
+    folder = tmp_path / "ünï {x} y"
+    folder.mkdir()
+    source = write_notebook(folder, "x = 1")
+    run_notebook(source, folder / "out {}.ipynb", parameters={"x": 2})
+    assert statuses(folder / "out {}.ipynb") == ["completed", "completed"]
+
+
+def test_progress_names_cell_and_section_and_passes_training_on(tmp_path: Path) -> None:
+    publish = (
+        "from IPython.display import display\n"
+        "values = {'step': 3}\n"
+        "h = display({'text/plain': 'a', 'application/vnd.nbutils.progress+json': values},"
+        " raw=True, display_id=True)\n"
+        "h.update({'text/plain': 'b', 'application/vnd.nbutils.progress+json': {'step': 4}},"
+        " raw=True)"
+    )
+    source = write_notebook(tmp_path, "# One", "x = 1", "## Two", publish)
+    seen: list[Progress] = []
+    run_notebook(source, tmp_path / "out.ipynb", parameters={}, on_progress=seen.append)
+    assert [(p.cell, p.cells, p.heading, dict(p.training)) for p in seen] == [
+        (1, 2, "One", {}),
+        (2, 2, "Two", {}),
+        (2, 2, "Two", {"step": 3}),
+        (2, 2, "Two", {"step": 4}),
+    ]
+    saved = (tmp_path / "out.ipynb").read_text()
+    assert "vnd.nbutils" not in saved.split('"outputs"', 2)[2]
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    import tempfile
+
+    before = set(Path(tempfile.gettempdir()).glob("nbutils-*"))
+    source = write_notebook(tmp_path, "1 / 0")
+    with pytest.raises(NotebookFailedError, match="ZeroDivisionError"):
+        run_notebook(source, tmp_path / "out.ipynb", parameters={})
+    assert set(Path(tempfile.gettempdir()).glob("nbutils-*")) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.ipynb", "out.ipynb"]
+    kernels = [
+        p for p in psutil.Process().children(recursive=True) if "ipykernel" in str(p.cmdline())
+    ]
+    assert kernels == []
+
+
+def test_engine_serves_plain_papermill_too(tmp_path: Path) -> None:
+    source = write_notebook(tmp_path, "x = 1", "import os\nos._exit(3)", "x = 2")
+    out = tmp_path / "out.ipynb"
+    command = [sys.executable, "-m", "papermill", "--engine", "nbutils", str(source), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != 0
+    assert statuses(out) == ["completed", "failed", "pending"]

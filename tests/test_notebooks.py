@@ -1,0 +1,118 @@
+"""The notebooks as they are committed: clean, short-celled, in step with the schemas."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from nbutils.artifacts import LAST_ARTIFACT, NOTEBOOKS
+from nbutils.params.study import SECTIONS
+
+STAGES = list(NOTEBOOKS)
+ROOT = Path(__file__).parent.parent
+
+
+def cells(stage: str, kind: str = "code") -> list[dict[str, Any]]:
+    notebook = json.loads((ROOT / "notebooks" / NOTEBOOKS[stage]).read_text(encoding="utf-8"))
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def source(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_defaults_of_the_cell_are_those_of_the_schema(stage: str) -> None:
+    (cell,) = [c for c in cells(stage) if "parameters" in c["metadata"].get("tags", [])]
+    assignments = [node for node in ast.parse(source(cell)).body if isinstance(node, ast.AnnAssign)]
+    found = {node.target.id: ast.literal_eval(node.value) for node in assignments}
+    expected = {name: field.default for name, field in SECTIONS[stage].model_fields.items()}
+    assert found == expected
+    assert list(found) == list(expected)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_notebook_is_committed_without_outputs_and_with_stable_ids(stage: str) -> None:
+    for cell in cells(stage):
+        assert cell["outputs"] == []
+        assert cell["execution_count"] is None
+    ids = [cell["id"] for cell in [*cells(stage), *cells(stage, "markdown")]]
+    assert len(set(ids)) == len(ids)
+    assert all(len(name) > 3 and not name.isdigit() for name in ids)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_cells_are_short_and_define_nothing(stage: str) -> None:
+    for cell in cells(stage):
+        if "parameters" in cell["metadata"].get("tags", []):
+            continue
+        lines = [line for line in source(cell).splitlines() if line.strip()]
+        assert len(lines) <= 10, cell["id"]
+        nodes = list(ast.walk(ast.parse(source(cell))))
+        forbidden = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.Lambda)
+        assert not [node for node in nodes if isinstance(node, forbidden)], cell["id"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_prose_states_no_measured_number(stage: str) -> None:
+    allowed = {"95", "100", "80", "1", "01_data_prep"}
+    for cell in cells(stage, "markdown"):
+        words = source(cell).replace("`", " ").replace("%", " ").split()
+        numbers = [w.strip(".,;:()") for w in words if any(sign.isdigit() for sign in w)]
+        assert {n for n in numbers if n and n[0].isdigit()} <= allowed, cell["id"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_variables_do_not_shadow_what_is_imported(stage: str) -> None:
+    parameters = set(SECTIONS[stage].model_fields)
+    for cell in cells(stage):
+        for node in ast.walk(ast.parse(source(cell))):
+            if isinstance(node, ast.ImportFrom):
+                assert not parameters & {alias.asname or alias.name for alias in node.names}
+
+
+@pytest.mark.slow
+def test_plain_papermill_runs_the_notebooks_one_by_one(
+    tmp_path: Path, tiny_bert: Path, reviews: pd.DataFrame
+) -> None:
+    reviews.to_csv(tmp_path / "reviews.csv", index=False)
+    given = {
+        "data_prep": {"dataset": "reviews.csv", "tokenizer": tiny_bert, "max_length": 16},
+        "fine_tune": {"model": tiny_bert, "max_length": 16, "epochs": 1, "learning_rate": 3e-5},
+        "error_analysis": {"worst_examples": 3},
+    }
+    for stage in STAGES:
+        options = [word for key, value in given[stage].items() for word in ("-p", key, str(value))]
+        notebook = ROOT / "notebooks" / NOTEBOOKS[stage]
+        command = [sys.executable, "-m", "papermill", str(notebook), f"{stage}.ipynb", *options]
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=180, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert (tmp_path / "runs" / stage / "interactive" / LAST_ARTIFACT[stage]).is_file()
+
+
+@pytest.mark.slow
+def test_misspelt_parameter_stops_plain_papermill(tmp_path: Path) -> None:
+    notebook = ROOT / "notebooks" / NOTEBOOKS["fine_tune"]
+    command = [sys.executable, "-m", "papermill", str(notebook), "out.ipynb", "-p", "epoch", "2"]
+    environment = os.environ | {"NO_COLOR": "1"}
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode != 0
+    assert "epoch: unknown parameter; did you mean 'epochs'?" in done.stderr

@@ -1,0 +1,91 @@
+"""The words around a run: sentences on the first screen, lines on the terminal, the manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nbutils.console import PlainConsole, describe_progress, describe_seconds
+from nbutils.manifest import describe_commit, describe_environment, without_home
+from nbutils.progress import Progress
+from nbutils.publishing import describe_gain, fingerprint_predictions
+from nbutils.study import StageRun
+
+TRAINING = {"step": 3, "steps": 9, "epoch": 0.33, "loss": 0.5, "accuracy": None, "seconds_left": 75}
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "says"),
+    [
+        (0.03, 0.01, 0.05, "It beats the TF-IDF baseline by 3.0 points"),
+        (-0.03, -0.05, -0.01, "It loses to the TF-IDF baseline by 3.0 points"),
+        (0.01, -0.01, 0.03, "It does not beat the TF-IDF baseline beyond chance: +1.0 points"),
+    ],
+)
+def test_gain_over_the_baseline_is_said_with_its_certainty(
+    value: float, low: float, high: float, says: str
+) -> None:
+    assert describe_gain({"value": value, "low": low, "high": high}).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")]
+)
+def test_duration_is_said_as_a_reader_would(seconds: float, text: str) -> None:
+    assert describe_seconds(seconds) == text
+
+
+def test_training_line_has_step_loss_and_time_left() -> None:
+    line = describe_progress(Progress(8, 17, "Training", TRAINING))
+    assert line == "cell 8 of 17, step 3 of 9, epoch 0.33, loss 0.500, 1 min 15 s left"
+
+
+def test_plain_console_writes_a_line_per_section_and_spares_training_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console = PlainConsole()
+    console.stage_started("fine_tune")
+    for cell in (1, 2, 3):
+        console.stage_progress("fine_tune", Progress(cell, 9, "A" if cell < 3 else "B"))
+    for _ in range(50):
+        console.stage_progress("fine_tune", Progress(4, 9, "B", TRAINING))
+    console.stage_done(StageRun("fine_tune", "k", Path("runs/fine_tune/k"), reused=True))
+    assert capsys.readouterr().out.splitlines() == [
+        "[2/3] fine_tune: started",
+        "[2/3] fine_tune: cell 1 of 9, A",
+        "[2/3] fine_tune: cell 3 of 9, B",
+        "[2/3] fine_tune: nothing changed, used what was there (runs/fine_tune/k)",
+    ]
+
+
+def test_home_folder_is_not_published(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "ann"))
+    home = str(tmp_path / "ann")
+    values = {"a": f"{home}/data.csv", "b": [f"{home}/x", 1], "c": {"d": f"{home}ette/x"}}
+    assert without_home(values) == {"a": "~/data.csv", "b": ["~/x", 1], "c": {"d": f"{home}ette/x"}}
+
+
+def test_environment_names_versions_and_processor(tmp_path: Path) -> None:
+    found = describe_environment()
+    assert {"nbutils", "torch", "transformers", "papermill"} <= set(found["packages"])
+    assert found["cpu"]
+    assert describe_commit(tmp_path) == {"commit": None, "dirty": False}
+
+
+def test_fingerprint_of_predictions_follows_their_content_and_not_their_order(
+    tmp_path: Path,
+) -> None:
+    table = pd.DataFrame(
+        {"example_id": [2, 1], "split": "test", "predicted": [0, 1], "prob_a": [0.9, 0.2]}
+    )
+
+    def fingerprint(frame: pd.DataFrame) -> str:
+        frame.to_parquet(tmp_path / "p.parquet")
+        return fingerprint_predictions(tmp_path / "p.parquet")
+
+    same = fingerprint(table)
+    assert fingerprint(table.iloc[::-1]) == same
+    assert fingerprint(table.assign(prob_a=[0.9, 0.2000001])) != same
+    assert fingerprint(table.rename(columns={"prob_a": "prob_b"})) != same

@@ -1,0 +1,51 @@
+"""What the README shows is what happens."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nbutils.params.study import load_study
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.slow
+def test_python_example_runs_and_shows_the_loss_of_each_batch(tmp_path: Path) -> None:
+    (example,) = blocks("python")
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines[:-1]] == [f"batch {k}" for k in range(1, 17)]
+    assert lines[-1] == "[1, 0]"
+    assert (tmp_path / "my-model" / "model.safetensors").is_file()
+    assert len(example.strip().splitlines()) <= 11
+
+
+def test_study_example_is_valid(tmp_path: Path) -> None:
+    (example,) = blocks("yaml")
+    (tmp_path / "reviews.yaml").write_text(example, encoding="utf-8")
+    assert load_study(tmp_path / "reviews.yaml").data_prep.label_column == "stars"
+
+
+def test_every_file_that_is_linked_exists() -> None:
+    root = Path(__file__).parent.parent
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert links
+    assert [link for link in links if not (root / link).exists()] == []

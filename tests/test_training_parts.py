@@ -1,0 +1,132 @@
+"""Pitfalls, diagnosis, optimiser groups and the machine's abilities."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nbutils.checkpoints import load_classifier
+from nbutils.errors import DataError, TrainingDivergedError
+from nbutils.params.fine_tune import FineTuneParams
+from nbutils.training import machine
+from nbutils.training.diagnosis import describe_fit
+from nbutils.training.history import History, StepRecord, ValidationRecord
+from nbutils.training.optimizer import build_optimizer
+from nbutils.training.pitfalls import WINDOW, LossWatch, check_labels
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (None, "found none; without labels the forward pass has no loss"),
+        ([0, 1], "expected 3, one per text"),
+        ([0, 1, 2], r"ids from 0 to 1 for 2 classes, found 2 at row 2; number the classes from 0"),
+        ([0, -1, 1], "found -1 at row 1"),
+        ([0.0, 1.0, 1.0], "expected whole numbers, found float64"),
+        ([1, 1, 1], "found only class 1; .*one class"),
+    ],
+)
+def test_labels_without_a_lesson_are_refused(labels: list[int] | None, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        check_labels(labels, n_texts=3, n_classes=2)
+
+
+def test_good_labels_come_back_as_ids() -> None:
+    assert check_labels([0, 1, 1], n_texts=3, n_classes=2).dtype == np.int64
+
+
+def look(losses: list[float], n_classes: int = 2) -> int:
+    watch = LossWatch(n_classes=n_classes, learning_rate=1e-3)
+    for step, loss in enumerate(losses, start=1):
+        watch.look(step, loss, 1.0)
+    return len(losses)
+
+
+def test_loss_that_runs_away_stops_the_training() -> None:
+    with pytest.raises(TrainingDivergedError, match=r"diverges; lower .*now 0.001, try 5e-05"):
+        look([0.7] * 30 + [0.7 + 0.2 * k for k in range(60)])
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [0.7] * 200,  # learns nothing
+        [0.7, 0.1, 5.0, 0.1] * 50,  # single spikes
+        [3.0] * 20 + [0.5] * 50,  # a bad start
+        list(np.linspace(0.7, 0.0, 100)),
+    ],
+)
+def test_loss_that_only_disappoints_goes_on(losses: list[float]) -> None:
+    assert look(losses) == len(losses)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_loss_that_is_no_number_stops_the_training(loss: float) -> None:
+    with pytest.raises(TrainingDivergedError, match=f"step 2: the loss is {loss}"):
+        look([0.7, loss])
+
+
+def test_gradient_that_is_no_number_stops_the_training() -> None:
+    with pytest.raises(TrainingDivergedError, match="the gradient norm nan"):
+        LossWatch(n_classes=2, learning_rate=1e-4).look(1, 0.7, math.nan)
+
+
+def history(train: list[float], validation: list[float], best: int | None = None) -> History:
+    steps = [
+        StepRecord(k + 1, (k + 1) / 10, loss, 1e-4, 1, 10, 0.1) for k, loss in enumerate(train)
+    ]
+    looks = [
+        ValidationRecord(10 * (k + 1), float(k + 1), loss, 0.9, 0.9)
+        for k, loss in enumerate(validation)
+    ]
+    return History(steps=steps, validations=looks, best_step=best)
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "says"),
+    [
+        ([0.69] * 30, [0.69, 0.69, 0.69], "Underfitting: .*0.69.*guessing among 2 classes"),
+        ([0.05] * 30, [0.30, 0.25, 0.60], "Overfitting sets in: .*lowest after 2 epochs"),
+        ([0.20] * 30, [0.50, 0.40, 0.30], "Still improving: .*0.400 to 0.300"),
+        ([0.20] * 30, [0.30, 0.26, 0.255], "No sign of overfitting"),
+        ([0.20] * 30, [], ".*Without a validation split nobody can say"),
+        ([], [], "No step was made"),
+    ],
+)
+def test_diagnosis_reads_the_curves(train: list[float], validation: list[float], says: str) -> None:
+    import re
+
+    assert re.match(says, describe_fit(history(train, validation, best=20), n_classes=2))
+
+
+def test_every_window_is_longer_than_a_spike() -> None:
+    assert WINDOW >= 10
+
+
+def test_biases_and_layer_norms_are_not_decayed(tiny_bert: Path) -> None:
+    model = load_classifier(str(tiny_bert), label_names=["a", "b"])
+    optimizer = build_optimizer(model, FineTuneParams.of({"weight_decay": 0.3}))
+    decay = {
+        id(weight): group["weight_decay"]
+        for group in optimizer.param_groups
+        for weight in group["params"]
+    }
+    for name, weight in model.named_parameters():
+        plain = name.endswith("bias") or "LayerNorm" in name
+        assert decay[id(weight)] == (0.0 if plain else 0.3), name
+
+
+def test_bf16_is_chosen_only_where_the_hardware_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for native, expected in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(machine, "has_native_bf16", lambda _, found=native: found)
+        assert machine.choose_precision("auto", "cpu") == expected
+        assert machine.choose_precision("fp32", "cpu") == "fp32"
+
+
+def test_history_keeps_its_columns_when_it_is_empty() -> None:
+    assert list(History().train.columns)[:3] == ["step", "epoch", "loss"]
+    assert History().validation.empty
+    assert History().tokens_per_second == 0

@@ -1,0 +1,83 @@
+"""The live display: throttled, updated in place, and readable without a kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nbutils import widgets
+from nbutils.training.history import History, StepRecord, ValidationRecord
+from nbutils.widgets import PROGRESS_MIME, LiveTraining, describe, render_progress, seconds_left
+
+
+def history(steps: int, *, total: int = 40) -> History:
+    records = [
+        StepRecord(k + 1, (k + 1) / 20, 0.7 / (k + 1), 1e-4, 1, 100, 0.5) for k in range(steps)
+    ]
+    return History(steps=records, total_steps=total)
+
+
+class Handle:
+    def __init__(self) -> None:
+        self.updates: list[dict[str, Any]] = []
+
+    def update(self, bundle: dict[str, Any], *, raw: bool) -> None:
+        assert raw
+        self.updates.append(bundle)
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> tuple[list[dict[str, Any]], Handle]:
+    import IPython.display
+
+    shown: list[dict[str, Any]] = []
+    handle = Handle()
+
+    def display(bundle: dict[str, Any], *, raw: bool, display_id: bool) -> Handle:
+        shown.append(bundle)
+        return handle
+
+    monkeypatch.setattr(IPython.display, "display", display)
+    return shown, handle
+
+
+def test_display_is_updated_in_place_and_not_at_every_step(
+    screen: tuple[list[dict[str, Any]], Handle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, handle = screen
+    clock = iter(range(1000))
+    monkeypatch.setattr(widgets.time, "monotonic", lambda: next(clock) * 0.1 + 100)
+    live = LiveTraining()
+    for step in range(1, 41):
+        live.on_step(history(step))
+    assert len(shown) == 1
+    assert 2 <= len(handle.updates) <= 10
+    assert handle.updates[-1][PROGRESS_MIME]["step"] == 40
+
+
+def test_validation_is_shown_at_once(screen: tuple[list[dict[str, Any]], Handle]) -> None:
+    shown, _ = screen
+    seen = history(20)
+    seen.validations.append(ValidationRecord(20, 1.0, 0.3, 0.925, 0.9))
+    LiveTraining().on_validation(seen)
+    assert shown[0][PROGRESS_MIME]["accuracy"] == 0.925
+    assert "validation accuracy 92.5%" in shown[0]["text/plain"]
+
+
+def test_time_left_follows_the_pace() -> None:
+    assert seconds_left(history(10)) == pytest.approx(15)
+    assert seconds_left(history(40)) == 0
+
+
+def test_progress_says_step_loss_and_time_left() -> None:
+    line = describe(history(20))
+    assert line.startswith("step 20 of 40, epoch 1.00, loss ")
+    assert line.endswith("10 s left, 200 tokens/s")
+
+
+def test_progress_is_plain_html_with_labels() -> None:
+    page = render_progress(history(20))
+    assert '<progress max="100" value="50.0"' in page
+    assert 'aria-label="training loss so far' in page
+    assert "<script" not in page
