@@ -29,6 +29,9 @@ from nbutils.artifacts import write_text
 from nbutils.progress import OnProgress, Progress
 from nbutils.widgets import PROGRESS_MIME
 
+KERNEL_LOG = "kernel.log"
+LAST_WORDS = 4000  # characters of the kernel's own output that are kept when it dies
+
 
 class _Manager(NotebookExecutionManager):  # type: ignore[misc]
     """Papermill's bookkeeping of a run, with whole saves and progress for the caller."""
@@ -61,7 +64,7 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
             number, heading = self.numbers[self.running], self.headings[self.running]
             self.on_progress(Progress(number, len(self.numbers), heading, training))
 
-    def fail(self, cell: Any, cell_index: int, error: BaseException) -> None:
+    def fail(self, cell: Any, cell_index: int, error: BaseException, *, last_words: str) -> None:
         """Mark a cell failed for a reason that the kernel could not write down itself."""
         self.cell_exception(cell, cell_index=cell_index)
         name = type(error).__name__
@@ -71,7 +74,10 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
                 "error",
                 ename=name,
                 evalue=message,
-                traceback=traceback.format_exception_only(type(error), error),
+                traceback=[
+                    *traceback.format_exception_only(type(error), error),
+                    *(["The kernel's last words:", last_words] if last_words else []),
+                ],
             )
         )
 
@@ -89,15 +95,15 @@ def _headings(nb: Any) -> list[str]:
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
     """Runs the cells on this very Python, and passes training progress on."""
 
-    socket_dir: str | None = None
+    private_dir: Path | None = None
 
     def create_kernel_manager(self) -> Any:
         manager = super().create_kernel_manager()
-        if self.socket_dir is not None:
+        if self.private_dir is not None and os.name == "posix":
             # Files in a private folder, not TCP ports: no two kernels race for one, and nobody
             # else on the machine can listen.
             manager.transport = "ipc"
-            manager.connection_file = str(Path(self.socket_dir) / "kernel.json")
+            manager.connection_file = str(self.private_dir / "kernel.json")
         if self.nb.metadata.get("kernelspec", {}).get("language", "python") == "python":
             # The kernelspec named python3 may belong to another environment of the user's.
             manager._kernel_spec = KernelSpec(
@@ -116,10 +122,16 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
                 self.nb_man.cell_exception(cell, cell_index=index, exception=error)
                 break
             except BaseException as error:
-                self.nb_man.fail(cell, index, error)
+                self.nb_man.fail(cell, index, error, last_words=self._last_words())
                 raise
             finally:
                 self.nb_man.cell_complete(cell, cell_index=index)
+
+    def _last_words(self) -> str:
+        log = None if self.private_dir is None else self.private_dir / KERNEL_LOG
+        if log is None or not log.is_file():
+            return ""
+        return log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:].strip()
 
     def process_message(self, msg: Any, *rest: Any, **named: Any) -> Any:
         data = msg.get("content", {}).get("data", {})
@@ -195,8 +207,9 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
             stderr_file=stderr_file,
             **settings,
         )
-        if os.name != "posix":
-            return client.execute()
-        with tempfile.TemporaryDirectory(prefix="nbutils-") as socket_dir:
-            client.socket_dir = socket_dir
-            return client.execute()
+        with tempfile.TemporaryDirectory(prefix="nbutils-") as private:
+            client.private_dir = Path(private)
+            # What the kernel's process itself writes (a crash in C++, say) is kept for the report
+            # and does not mix with the lines of this process.
+            with (client.private_dir / KERNEL_LOG).open("wb") as log:
+                return client.execute(stdout=log, stderr=log)

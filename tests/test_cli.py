@@ -199,7 +199,7 @@ def poisoned(folder: Path) -> Path:
     [
         ("fine_tune.epochs=two", "fine_tune.epochs: should be a valid integer, found 'two'"),
         ("fine_tune.epoch=2", "did you mean 'epochs'?"),
-        ("data_prep.dataset=revews.csv", "no such file; did you mean 'reviews.csv'?"),
+        ("data_prep.dataset=revews.csv", "no such file or folder; did you mean 'reviews.csv'?"),
         ("data_prep.text_column=txt", "did you mean 'text'?"),
         ("fine_tune.model=./nowhere", "no such checkpoint folder"),
         ("fine_tune.max_length=500", "max_length: expected at most 64"),

@@ -76,6 +76,20 @@ def test_killed_kernel_is_reported_as_failed(tmp_path: Path) -> None:
     assert error_of(tmp_path / "out.ipynb")["ename"] == "DeadKernelError"
 
 
+def test_last_words_of_a_dying_kernel_are_kept(tmp_path: Path) -> None:
+    source = write_notebook(
+        tmp_path, "x = 1", "import os\nos.write(2, b'terminate called')\nos._exit(134)"
+    )
+    with pytest.raises(NotebookFailedError, match="Kernel died"):
+        run_notebook(source, tmp_path / "out.ipynb", parameters={})
+    outputs = [
+        output
+        for cell in json.loads((tmp_path / "out.ipynb").read_text())["cells"]
+        for output in cell.get("outputs", [])
+    ]
+    assert "terminate called" in json.dumps(outputs)
+
+
 def test_refused_data_keeps_its_own_error_and_message(tmp_path: Path) -> None:
     source = write_notebook(
         tmp_path, "x = 1", "from nbutils.errors import DataError\nraise DataError('row 7 is odd')"
@@ -110,8 +124,9 @@ def test_progress_names_cell_and_section_and_passes_training_on(tmp_path: Path) 
         (2, 2, "Two", {"step": 3}),
         (2, 2, "Two", {"step": 4}),
     ]
-    saved = (tmp_path / "out.ipynb").read_text()
-    assert "vnd.nbutils" not in saved.split('"outputs"', 2)[2]
+    cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
+    (output,) = cells[-1]["outputs"]
+    assert set(output["data"]) == {"text/plain"}
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:

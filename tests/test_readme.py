@@ -33,7 +33,7 @@ def test_python_example_runs_and_shows_the_loss_of_each_batch(tmp_path: Path) ->
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert [line.split(":")[0] for line in lines[:-1]] == [f"batch {k}" for k in range(1, 17)]
-    assert lines[-1] == "[1, 0]"
+    assert lines[-1] == "[1, 0, 1, 0]"
     assert (tmp_path / "my-model" / "model.safetensors").is_file()
     assert len(example.strip().splitlines()) <= 11
 
