@@ -204,6 +204,9 @@ def _stage_page(run: StudyRun, results: Results, manifest: Mapping[str, Any], st
         "fine_tune": _fine_tune_screen,
         "error_analysis": _error_analysis_screen,
     }[stage](run.study, results)
+    if stage == "error_analysis":
+        scores, _, _ = _fine_tune_screen(run.study, results)
+        facts = (*(fact for fact in scores if fact.label != "Training"), *facts)
     return Page(
         title=f"{TITLES[stage]}: {run.study.name}",
         lead=f"Step {STAGES.index(stage) + 1} of {len(STAGES)}. {_lead(run, results)}",

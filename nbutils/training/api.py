@@ -12,17 +12,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nbutils.artifacts import write_json
+from nbutils import __version__
+from nbutils.artifacts import digest, write_json
 from nbutils.batching import encode_texts
 from nbutils.checkpoints import (
     check_max_length,
     check_tokenizer_matches,
+    fingerprint_checkpoint,
     load_classifier,
     load_tokenizer,
     quiet_transformers,
 )
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import predict_logits, softmax
+from nbutils.training.checkpointing import Checkpoints
 from nbutils.training.dropout import restore_dropout, use_fast_dropout
 from nbutils.training.examples import (
     Classes,
@@ -141,6 +144,7 @@ def fine_tune(
     validation: tuple[Sequence[str], Sequence[Label]] | Dataset | None = None,
     params: FineTuneParams | None = None,
     watcher: Watcher | None = None,
+    checkpoint_dir: str | Path | None = None,
     **changes: Any,
 ) -> FineTuned:
     """Fine-tune a pretrained BERT on labelled texts. Prints nothing.
@@ -158,6 +162,9 @@ def fine_tune(
         The recipe; none: the defaults.
     watcher
         Told of each step, to show progress.
+    checkpoint_dir
+        Where states are saved, so that the same call goes on after a kill, with the same result;
+        none: nowhere. It is removed at the end.
     **changes
         Fields of the recipe, by name: `model`, `epochs`, `learning_rate`, `batch_size`,
         `max_length`, `seed` ...
@@ -190,8 +197,24 @@ def fine_tune(
     check_trainable(train, classes)
     model = load_model(recipe, classes, tokenizer)
     valid = None if held_out is None else encode(held_out)
-    history = train_model(model, train, validation=valid, params=recipe, watcher=watcher)
+    identity = identify_training(recipe, classes, [train, valid])
+    states = (
+        None if checkpoint_dir is None else Checkpoints(Path(checkpoint_dir), identity=identity)
+    )
+    history = train_model(
+        model, train, validation=valid, params=recipe, watcher=watcher, checkpoints=states
+    )
     return FineTuned(model, tokenizer, history, classes, recipe)
+
+
+def identify_training(
+    params: FineTuneParams, classes: Classes, splits: Sequence[LabelledBatches | None]
+) -> str:
+    """Return a digest of recipe, initial model, classes and data: equal for the same training."""
+    recipe = params.model_dump(mode="json", exclude={"output_dir", "data_dir"})
+    checkpoint = fingerprint_checkpoint(params.model, revision=params.revision)
+    data = [None if split is None else split.fingerprint() for split in splits]
+    return digest([__version__, recipe, checkpoint, list(classes.names), data])
 
 
 def load_model(
@@ -223,12 +246,20 @@ def train_model(
     validation: LabelledBatches | None,
     params: FineTuneParams,
     watcher: Watcher | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> History:
     """Train `model` in place and return the history; the model is left in evaluation mode."""
-    use_fast_dropout(model, params.seed)
+    dropout = use_fast_dropout(model, params.seed)
     try:
-        training = Training(model, train, validation=validation, params=params, watcher=watcher)
-        return training.run()
+        return Training(
+            model,
+            train,
+            validation=validation,
+            params=params,
+            watcher=watcher,
+            dropout=dropout,
+            checkpoints=checkpoints,
+        ).run()
     finally:
         restore_dropout(model)
         model.eval()

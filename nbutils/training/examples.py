@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,14 @@ class LabelledBatches:
 
     encoded: Encoded
     labels: NDArray[np.int64]
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 over token ids, lengths and labels."""
+        found = hashlib.sha256(self.encoded.lengths.tobytes())
+        for ids in self.encoded.input_ids:
+            found.update(ids.tobytes())
+        found.update(self.labels.tobytes())
+        return found.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Protocol
 
 import numpy as np
@@ -17,11 +18,15 @@ from nbutils.batching import epoch_batches
 from nbutils.metrics import confusion_matrix, macro_f1
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import autocast, cross_entropy, predict_logits
+from nbutils.training.checkpointing import Checkpoints
+from nbutils.training.dropout import DropoutBits
 from nbutils.training.examples import LabelledBatches
 from nbutils.training.history import History, StepRecord, ValidationRecord
 from nbutils.training.machine import choose_precision, keep_pages, peak_memory_mib
 from nbutils.training.optimizer import build_optimizer, scheduled_rate
 from nbutils.training.pitfalls import LossWatch
+from nbutils.training.state import capture, restore
+from nbutils.training.stopping import StopRequest
 
 Rows = NDArray[np.int64]
 
@@ -51,6 +56,10 @@ class Training:
         The recipe.
     watcher
         Told of each step; None: nobody looks.
+    dropout
+        The source of the model's dropout masks, where it is ours.
+    checkpoints
+        Where states are saved, and taken up again after a kill; None: nowhere.
     """
 
     def __init__(
@@ -61,9 +70,12 @@ class Training:
         validation: LabelledBatches | None,
         params: FineTuneParams,
         watcher: Watcher | None = None,
+        dropout: DropoutBits | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.model, self.train, self.validation = model, train, validation
         self.params, self.watcher = params, watcher
+        self.dropout, self.checkpoints = dropout, checkpoints
         self.device = model.device.type
         self.precision = choose_precision(params.precision, self.device)
         self.n_classes = int(model.config.num_labels)
@@ -79,6 +91,8 @@ class Training:
         self.best_state: dict[str, torch.Tensor] | None = None
         self.best_rank: tuple[float, float] | None = None
         self.without_gain = 0
+        self.batches: list[Rows] | None = None  # of the running epoch
+        self.begin = 0.0
 
     def run(self) -> History:
         """Train to the end, put the best state into the model, and return the history.
@@ -89,25 +103,48 @@ class Training:
             The loss is NaN or has run away.
         """
         keep_pages()
-        begin = time.perf_counter()
-        for epoch in range(self.params.epochs):
-            self._train_epoch(epoch)
-            if self._is_patience_over():
-                break
+        self._take_up()
+        self.begin = time.perf_counter() - self.history.seconds
+        with nullcontext() if self.checkpoints is None else StopRequest() as stop:
+            while not self._is_over():
+                self._advance()
+                self._save_if_due(stop)
         self._restore_best()
-        self.history.seconds = time.perf_counter() - begin
-        self.history.peak_memory_mib = peak_memory_mib(self.device)
+        self._note_cost()
+        if self.checkpoints is not None:
+            self.checkpoints.clear()
         return self.history
 
-    def _train_epoch(self, epoch: int) -> None:
-        for place, rows in enumerate(self._epoch(epoch)):
-            step = epoch * self.steps_per_epoch + place
-            self._step(step, rows)
-            every = self.params.eval_steps or self.steps_per_epoch
-            if (step + 1) % every == 0 or step + 1 == self.history.total_steps:
-                self._validate()
-                if self._is_patience_over():
-                    return
+    def _is_over(self) -> bool:
+        return len(self.history.steps) >= self.history.total_steps or self._is_patience_over()
+
+    def _advance(self) -> None:
+        step = len(self.history.steps)
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if self.batches is None or place == 0:
+            self.batches = self._epoch(epoch)
+        self._step(step, self.batches[place])
+        every = self.params.eval_steps or self.steps_per_epoch
+        if (step + 1) % every == 0 or step + 1 == self.history.total_steps:
+            self._validate()
+
+    def _take_up(self) -> None:
+        state = None if self.checkpoints is None else self.checkpoints.load()
+        if state is not None:
+            restore(self, state)
+
+    def _save_if_due(self, stop: StopRequest | None) -> None:
+        if self.checkpoints is None or stop is None:
+            return
+        if stop.is_made or self.checkpoints.is_due:
+            self._note_cost()
+            self.checkpoints.save(capture(self, identity=self.checkpoints.identity))
+        if stop.is_made:
+            stop.obey()
+
+    def _note_cost(self) -> None:
+        self.history.seconds = time.perf_counter() - self.begin
+        self.history.peak_memory_mib = peak_memory_mib(self.device)
 
     def _epoch(self, epoch: int) -> list[Rows]:
         # An accumulated step is cut from one effective batch, so that accumulation changes the
