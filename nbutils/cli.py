@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -16,6 +17,7 @@ from nbutils import __version__
 from nbutils.errors import NbutilsError, NotebookFailedError, TrainingDivergedError
 
 if TYPE_CHECKING:
+    from nbutils.progress import Limits
     from nbutils.study import StudyRun
 
 DONE, FAILED, REFUSED, DIFFERENT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
@@ -49,6 +51,12 @@ def run(
     reports_dir: Annotated[Path, typer.Option(help="Where reports go.")] = Path("reports"),
     runs_dir: Annotated[Path, typer.Option(help="Where stage folders go.")] = Path("runs"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Run all, whatever is there.")] = False,
+    cell_timeout: Annotated[
+        float | None, typer.Option(min=1, help="Seconds that one notebook cell may take.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0.01, help="Minutes that the whole run may take.")
+    ] = None,
 ) -> None:
     """Run a study: three notebooks, then their reports. What has not changed is not run again."""
     from nbutils.params.study import load_study
@@ -67,6 +75,7 @@ def run(
             runs_dir=runs_dir,
             reports_dir=reports_dir,
             fresh=fresh,
+            limits=_limits(cell_timeout, time_limit),
             watcher=watcher,
         )
     except NotebookFailedError:
@@ -75,6 +84,13 @@ def run(
     finally:
         watcher.close()
     _show_result(done)
+
+
+def _limits(cell_seconds: float | None, run_minutes: float | None) -> Limits:
+    from nbutils.progress import Limits
+
+    deadline = None if run_minutes is None else time.monotonic() + 60 * run_minutes
+    return Limits(cell_seconds, deadline, run_minutes)
 
 
 def _watcher() -> Any:
@@ -143,6 +159,50 @@ def site(
     print(write_site(reports_dir))
 
 
+@app.command()
+def reproduce(
+    report: Annotated[Path, typer.Argument(help="Any page of a study's report.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Do not train: was it edited, are its inputs here?")
+    ] = False,
+    data: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The data, where it is not as recorded.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The checkpoint, likewise.")
+    ] = None,
+    runs_dir: Annotated[Path, typer.Option(help="Gets a folder for the new run.")] = Path("runs"),
+    reports_dir: Annotated[
+        Path | None, typer.Option(help="Keep the new run's report there; none: with the run.")
+    ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Train though the inputs are not the report's.")
+    ] = False,
+) -> None:
+    """Run a report again from what it carries, and compare; exit code 3 says that it differs."""
+    from nbutils import reproduce as again
+
+    if check:
+        found = again.check_report(report, data=data, model=model)
+        print(again.describe_check(found))
+        raise typer.Exit(DONE if found.good else DIFFERENT)
+    watcher = _watcher()
+    try:
+        result = again.reproduce_report(
+            report,
+            data=data,
+            model=model,
+            runs_dir=runs_dir,
+            reports_dir=reports_dir,
+            anyway=anyway,
+            watcher=watcher,
+        )
+    finally:
+        watcher.close()
+    print(again.describe_reproduction(result))
+    raise typer.Exit(DONE if result.reproduced else DIFFERENT)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context) -> None:
     """Start JupyterLab on the notebooks, on this Python; more options go to JupyterLab."""
@@ -196,7 +256,9 @@ def _guarded(call: Callable[[], Any]) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    line = " ".join(message.split())
+    from nbutils.redaction import Redactor
+
+    line = " ".join(Redactor.from_environment().redact_text(message).split())
     print(f"nbutils: {line}", file=sys.stderr)
     return code
 

@@ -21,12 +21,15 @@ from typing import Any
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpec
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager
 
 from nbutils.artifacts import write_text
-from nbutils.progress import OnProgress, Progress
+from nbutils.errors import NotebookFailedError
+from nbutils.kernels import KernelWatch, describe_death, end_in_order, memory_limit_mib
+from nbutils.progress import Limits, OnProgress, Progress
+from nbutils.redaction import Redactor
 from nbutils.widgets import PROGRESS_MIME
 
 KERNEL_LOG = "kernel.log"
@@ -45,11 +48,14 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
         self.numbers = {index: number for number, index in enumerate(code, start=1)}
         self.headings = _headings(nb)
         self.running = 0
+        parameters = nb.metadata.get("papermill", {}).get("parameters") or {}
+        self.redactor = Redactor.from_environment().knowing(parameters)
 
     def save(self, **changes: Any) -> None:
         self.nb = changes.get("nb") or self.nb
         if self.output_path:
-            text = nbformat.writes(self.nb) + "\n"
+            # The kernel goes on with the true values: only what is written is redacted.
+            text = nbformat.writes(self.redactor.redact_notebook(self.nb)) + "\n"
             write_text(Path(self.output_path), text, durable=self.end_time is not None)
         self.last_save_time = self.now()
 
@@ -64,10 +70,11 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
             number, heading = self.numbers[self.running], self.headings[self.running]
             self.on_progress(Progress(number, len(self.numbers), heading, training))
 
-    def fail(self, cell: Any, cell_index: int, error: BaseException, *, last_words: str) -> None:
+    def fail(
+        self, cell: Any, cell_index: int, error: BaseException, *, name: str, last_words: str
+    ) -> None:
         """Mark a cell failed for a reason that the kernel could not write down itself."""
         self.cell_exception(cell, cell_index=cell_index)
-        name = type(error).__name__
         message = str(error) or "stopped from outside"
         cell.setdefault("outputs", []).append(
             nbformat.v4.new_output(
@@ -96,6 +103,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
     """Runs the cells on this very Python, and passes training progress on."""
 
     private_dir: Path | None = None
+    limits: Limits
 
     def create_kernel_manager(self) -> Any:
         manager = super().create_kernel_manager()
@@ -114,18 +122,41 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         return manager
 
     def papermill_execute_cells(self) -> None:
-        for index, cell in enumerate(self.nb.cells):
-            self.nb_man.cell_start(cell, index)
-            try:
-                self.execute_cell(cell, index)
-            except CellExecutionError as error:
-                self.nb_man.cell_exception(cell, cell_index=index, exception=error)
-                break
-            except BaseException as error:
-                self.nb_man.fail(cell, index, error, last_words=self._last_words())
-                raise
-            finally:
-                self.nb_man.cell_complete(cell, cell_index=index)
+        with KernelWatch(self._process().pid) as self.watch:
+            for index, cell in enumerate(self.nb.cells):
+                self.nb_man.cell_start(cell, index)
+                try:
+                    self.execute_cell(cell, index)
+                except CellExecutionError as error:
+                    self.nb_man.cell_exception(cell, cell_index=index, exception=error)
+                    break
+                except BaseException as error:
+                    reason = self._end_of(error)
+                    name, words = type(error).__name__, self._last_words()
+                    self.nb_man.fail(cell, index, reason, name=name, last_words=words)
+                    raise reason from error
+                finally:
+                    self.nb_man.cell_complete(cell, cell_index=index)
+
+    def _process(self) -> Any:
+        return self.km.provisioner.process
+
+    def _end_of(self, error: BaseException) -> BaseException:
+        """Return what ended a cell from outside, and see to it that the kernel is gone."""
+        process = self._process()
+        if isinstance(error, DeadKernelError):
+            return NotebookFailedError(
+                describe_death(
+                    process.poll(), peak_mib=self.watch.peak_mib, limit_mib=memory_limit_mib()
+                )
+            )
+        end_in_order(process.pid)
+        if isinstance(error, CellTimeoutError):
+            return NotebookFailedError(f"{self.limits.describe()}; a checkpoint was saved if any")
+        return error
+
+    def log_output_message(self, output: Any) -> None:
+        super().log_output_message(self.nb_man.redactor.redact_tree(output))
 
     def _last_words(self) -> str:
         log = None if self.private_dir is None else self.private_dir / KERNEL_LOG
@@ -180,7 +211,8 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
         finally:
             manager.cleanup_pbar()
             manager.notebook_complete()
-        return manager.nb
+        # Papermill writes it once more, and raises errors from what stands in it.
+        return manager.redactor.redact_notebook(manager.nb)
 
     @classmethod
     def execute_managed_notebook(
@@ -190,6 +222,7 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
         *,
         start_timeout: int = 60,
         execution_timeout: int | None = None,
+        limits: Limits | None = None,
         stdout_file: Any = None,
         stderr_file: Any = None,
         **settings: Any,
@@ -200,13 +233,14 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
             nb_man,
             kernel_name=kernel_name,
             startup_timeout=start_timeout,
-            timeout=execution_timeout,
             log=logging.getLogger("papermill"),
             log_output=nb_man.log_output,
             stdout_file=stdout_file,
             stderr_file=stderr_file,
             **settings,
         )
+        client.limits = limits or Limits(cell_seconds=execution_timeout)
+        client.timeout_func = lambda _: client.limits.next_timeout()
         with tempfile.TemporaryDirectory(prefix="nbutils-") as private:
             client.private_dir = Path(private)
             # What the kernel's process itself writes (a crash in C++, say) is kept for the report

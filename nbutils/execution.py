@@ -10,7 +10,7 @@ from typing import Any
 import papermill
 
 from nbutils import errors
-from nbutils.progress import OnProgress
+from nbutils.progress import Limits, OnProgress
 
 ENGINE = "nbutils"  # registered by its entry point; see nbutils.engine
 REFUSALS: dict[str, type[errors.NbutilsError]] = {
@@ -25,6 +25,7 @@ def run_notebook(
     *,
     parameters: Mapping[str, Any],
     on_progress: OnProgress | None = None,
+    limits: Limits | None = None,
 ) -> None:
     """Execute a notebook with papermill in the present working folder.
 
@@ -38,6 +39,8 @@ def run_notebook(
         Injected after its `parameters` cell.
     on_progress
         Told of each cell and of each step of a training.
+    limits
+        How long it may take; None: as long as it likes.
 
     Raises
     ------
@@ -55,13 +58,16 @@ def run_notebook(
             engine_name=ENGINE,
             progress_bar=False,
             on_progress=on_progress,
+            limits=limits,
         )
     except papermill.PapermillExecutionError as error:
         place = f"{source.name}, cell {error.exec_count}"
         if error.ename in REFUSALS:
             raise REFUSALS[error.ename](f"{source.name}: {error.evalue}") from None
         raise errors.NotebookFailedError(f"{place}: {error.ename}: {error.evalue}") from None
-    except RuntimeError as error:  # a dead kernel, a kernel that does not start, a time limit
+    except errors.NotebookFailedError as error:  # a dead kernel, a time limit
+        raise errors.NotebookFailedError(f"{source.name}: {error}") from None
+    except RuntimeError as error:  # a kernel that does not start
         raise errors.NotebookFailedError(f"{source.name}: {error}") from None
 
 

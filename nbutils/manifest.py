@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -16,6 +17,7 @@ PACKAGES = (
     "torch", "transformers", "tokenizers", "datasets", "numpy", "pandas", "pyarrow",
     "scikit-learn", "scipy", "matplotlib", "papermill", "nbclient", "nbconvert", "ipykernel",
 )  # fmt: skip
+LONGEST_DIFF = 20_000  # characters; more is no slip that a reader could judge
 
 
 def describe_environment() -> dict[str, Any]:
@@ -32,6 +34,7 @@ def describe_environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": processor_name(),
         "cores": os.cpu_count(),
+        "usable_cores": _usable_cores(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "git": describe_commit(Path.cwd()),
     }
@@ -54,10 +57,42 @@ def describe_commit(folder: Path) -> dict[str, Any]:
     return {"commit": commit, "dirty": bool(changes)}
 
 
+def describe_changes(folder: Path) -> dict[str, Any] | None:
+    """Return what the tracked files have beyond the commit; None: nothing, or no repository.
+
+    Returns
+    -------
+    dict or None
+        ``{"files": names, "sha256": of the diff, "diff": text}``; a diff of more than
+        `LONGEST_DIFF` characters is left out.
+    """
+    diff = _git(folder, "diff", "--no-ext-diff", "--no-color", "HEAD")
+    if not diff:
+        return None
+    return {
+        "files": (_git(folder, "diff", "--name-only", "HEAD") or "").splitlines(),
+        "sha256": hashlib.sha256(diff.encode()).hexdigest(),
+        "diff": diff if len(diff) <= LONGEST_DIFF else None,
+    }
+
+
+def _usable_cores() -> int | None:
+    # torch starts as many threads, unless OMP_NUM_THREADS says otherwise
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=False
+            ["git", *arguments],
+            cwd=folder,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",  # a diff quotes files in any encoding
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -16,11 +16,13 @@ from nbutils.artifacts import (
     read_json,
     sha256_file,
     write_json,
+    write_text,
 )
-from nbutils.manifest import describe_environment, without_home
+from nbutils.manifest import describe_changes, describe_environment, without_home
 from nbutils.params.study import Study
+from nbutils.redaction import Redactor
 from nbutils.report.page import Fact, Link, Page
-from nbutils.study import StudyRun, find_notebook, write_params
+from nbutils.study import StudyRun, find_notebook, locked
 
 TITLES = {
     "data_prep": "Data preparation",
@@ -60,26 +62,34 @@ def publish(run: StudyRun, *, failed_folder: Path | None = None) -> bool:
     bool
         Whether anything was written.
     """
+    with locked(run.runs_dir, f"report-{digest([str(run.report_dir.resolve())])}"):
+        render_key = _render_key(run)
+        if run.status == "completed" and _is_published(run, render_key):
+            return False
+        _publish(run, render_key, failed_folder)
+    return True
+
+
+def _publish(run: StudyRun, render_key: str, failed_folder: Path | None) -> None:
+    from nbutils.report.seal import seal_pages
     from nbutils.report.site import write_site
 
-    render_key = _render_key(run)
-    if run.status == "completed" and _is_published(run, render_key):
-        return False
     folder = run.report_dir
     folder.mkdir(parents=True, exist_ok=True)
-    results = _read_results(run)
-    manifest = _build_manifest(run, results, render_key)
+    redactor = Redactor.from_environment()
+    results = redactor.redact_tree(_read_results(run))
+    manifest = redactor.redact_tree(_build_manifest(run, results, render_key))
     notebooks = {done.stage: done.notebook for done in run.stages}
     if failed_folder is not None and run.failed_stage is not None:
         notebooks[run.failed_stage] = failed_folder / "notebook.ipynb"
     _remove_stale(folder, keep=set(notebooks))
-    _write_pages(run, results, manifest, notebooks)
-    write_params(run, folder)
+    pages = _write_pages(run, results, manifest, notebooks)
+    manifest = seal_pages(pages, manifest | {"predictions": _carry_predictions(run)})
+    write_text(folder / "params.yaml", redactor.redact_text(run.study.to_yaml()))
     if results.metrics:
         write_json(folder / "metrics.json", results.metrics)
     write_json(folder / MANIFEST, manifest)
     write_site(run.reports_dir)
-    return True
 
 
 def _render_key(run: StudyRun) -> str:
@@ -142,15 +152,30 @@ def _build_manifest(run: StudyRun, results: Results, render_key: str) -> dict[st
             "data_fingerprint": run.fingerprints["data"],
             "checkpoint_fingerprint": run.fingerprints["checkpoint"],
             "environment": describe_environment(),
+            "changes": describe_changes(Path.cwd()),
             "machine": dict(results.metrics.get("machine", {})),
             "timings": {done.stage: round(done.seconds, 2) for done in run.stages},
             "metrics": dict(results.metrics),
+            "findings": _headline_findings(results.findings),
             "predictions_sha256": None
             if predictions is None
             else fingerprint_predictions(predictions / "predictions.parquet"),
             "render_key": render_key,
         }
     )
+
+
+def _headline_findings(findings: Mapping[str, Any]) -> dict[str, Any]:
+    if not findings:
+        return {}
+    return {"mistakes": findings["mistakes"], "ece": findings["calibration"]["ece"]}
+
+
+def _carry_predictions(run: StudyRun) -> dict[str, Any] | None:
+    from nbutils.report.carried import carry_predictions
+
+    folder = run.folder("fine_tune")
+    return None if folder is None else carry_predictions(folder / "predictions.parquet")
 
 
 def _parameters(study: Study) -> dict[str, Any]:
@@ -184,17 +209,21 @@ def fingerprint_predictions(path: Path) -> str:
 
 def _write_pages(
     run: StudyRun, results: Results, manifest: Mapping[str, Any], notebooks: Mapping[str, Path]
-) -> None:
+) -> list[Path]:
     from nbutils.report import headline_figures, write_notebook_report, write_summary
 
-    figures = []
+    redactor, figures = Redactor.from_environment(), []
+    pages = []
     for stage, notebook in notebooks.items():
         if not notebook.is_file():
             continue
-        page = _stage_page(run, results, manifest, stage)
-        write_notebook_report(notebook, run.report_dir / page_name(stage), page)
+        page = redactor.redact_tree(_stage_page(run, results, manifest, stage))
+        pages.append(run.report_dir / page_name(stage))
+        write_notebook_report(notebook, pages[-1], page)
         figures.extend(headline_figures(notebook))
-    write_summary(run.report_dir / SUMMARY, _summary_page(run, results, manifest), figures)
+    summary = redactor.redact_tree(_summary_page(run, results, manifest))
+    write_summary(run.report_dir / SUMMARY, summary, figures)
+    return [*pages, run.report_dir / SUMMARY]
 
 
 def _stage_page(run: StudyRun, results: Results, manifest: Mapping[str, Any], stage: str) -> Page:

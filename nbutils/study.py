@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,8 +30,9 @@ from nbutils.params.base import StageParameters
 from nbutils.params.study import Study, is_plumbing
 
 if TYPE_CHECKING:
-    from nbutils.progress import Progress
+    from nbutils.progress import Limits, Progress
 
+CHECKPOINTS = "checkpoints"  # in a fine_tune folder, while it is running
 REFUSED = (DataError, ParameterError, CheckpointError)
 
 
@@ -57,6 +59,9 @@ class StudyRun:
     study: Study
     command: str
     reports_dir: Path
+    runs_dir: Path
+    fresh: bool = False
+    limits: Limits | None = None
     stages: list[StageRun] = field(default_factory=list)
     fingerprints: dict[str, str] = field(default_factory=dict)
     status: Literal["completed", "failed", "interrupted"] = "completed"
@@ -111,6 +116,7 @@ def run_study(
     runs_dir: Path = Path("runs"),
     reports_dir: Path = Path("reports"),
     fresh: bool = False,
+    limits: Limits | None = None,
     watcher: StudyWatcher | None = None,
 ) -> StudyRun:
     """Run the stages of a study that are not there yet, and write its reports.
@@ -125,6 +131,8 @@ def run_study(
         Where stage folders and HTML pages go.
     fresh
         Run every stage, whatever is there.
+    limits
+        How long it may take; None: as long as it likes.
     watcher
         Told of the progress; None: nobody looks.
 
@@ -142,7 +150,7 @@ def run_study(
     """
     from nbutils.publishing import publish
 
-    run = StudyRun(study, command, reports_dir)
+    run = StudyRun(study, command, reports_dir, runs_dir, fresh=fresh, limits=limits)
     run.fingerprints = {
         "data": fingerprint_source(study.data_prep),
         "checkpoint": fingerprint_checkpoint(
@@ -152,21 +160,32 @@ def run_study(
     try:
         for stage in STAGES:
             run.failed_stage = stage
-            run.stages.append(_run_stage(run, stage, runs_dir, fresh=fresh, watcher=watcher))
+            run.stages.append(_run_stage(run, stage, watcher))
         run.failed_stage = None
     except REFUSED:
         raise
     except (NbutilsError, KeyboardInterrupt) as error:
         run.status = "failed" if isinstance(error, NbutilsError) else "interrupted"
         run.problem = str(error) or "stopped from outside"
-        publish(run, failed_folder=_stage_folder(run, run.failed_stage or STAGES[0], runs_dir))
+        publish(run, failed_folder=_stage_folder(run, run.failed_stage or STAGES[0]))
         raise
     publish(run)
     return run
 
 
-def _stage_folder(run: StudyRun, stage: str, runs_dir: Path) -> Path:
-    return runs_dir / stage / stage_key(run, stage)
+@contextmanager
+def locked(runs_dir: Path, name: str) -> Iterator[None]:
+    """Hold the lock of that name, which ends with the process that holds it, however it ends."""
+    from filelock import FileLock
+
+    folder = runs_dir / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{name}.lock"):
+        yield
+
+
+def _stage_folder(run: StudyRun, stage: str) -> Path:
+    return run.runs_dir / stage / stage_key(run, stage)
 
 
 def stage_key(run: StudyRun, stage: str) -> str:
@@ -207,19 +226,27 @@ def find_notebook(stage: str) -> Path:
     )
 
 
-def _run_stage(
-    run: StudyRun, stage: str, runs_dir: Path, *, fresh: bool, watcher: StudyWatcher | None
-) -> StageRun:
+def _run_stage(run: StudyRun, stage: str, watcher: StudyWatcher | None) -> StageRun:
     key = stage_key(run, stage)
-    folder = runs_dir / stage / key
-    if (folder / STAGE_FILE).is_file() and not fresh:
-        seconds = float(read_json(folder / STAGE_FILE).get("seconds", 0.0))
-        done = StageRun(stage, key, folder, reused=True, seconds=seconds)
-    else:
-        done = _execute_stage(run, stage, key, folder, watcher)
+    folder = run.runs_dir / stage / key
+    with locked(run.runs_dir, key):  # the same stage in another process: wait, then use its result
+        if (folder / STAGE_FILE).is_file() and not run.fresh:
+            seconds = float(read_json(folder / STAGE_FILE).get("seconds", 0.0))
+            done = StageRun(stage, key, folder, reused=True, seconds=seconds)
+        else:
+            done = _execute_stage(run, stage, key, folder, watcher)
     if watcher is not None:
         watcher.stage_done(done)
     return done
+
+
+def _clear(folder: Path, *, keep_checkpoints: bool) -> None:
+    """Make a stage folder empty, but for the states that a killed training goes on from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.name == CHECKPOINTS and keep_checkpoints:
+            continue
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _execute_stage(
@@ -229,15 +256,14 @@ def _execute_stage(
 
     if watcher is not None:
         watcher.stage_started(stage)
-    if folder.exists():  # left behind by a run that did not finish, or not wanted any more
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    _clear(folder, keep_checkpoints=not run.fresh)
     started, begin = datetime.now(timezone.utc), time.perf_counter()
     run_notebook(
         find_notebook(stage),
         folder / "notebook.ipynb",
         parameters=_cell_parameters(run, stage, folder),
         on_progress=None if watcher is None else lambda p: watcher.stage_progress(stage, p),
+        limits=run.limits,
     )
     seconds = time.perf_counter() - begin
     write_json(

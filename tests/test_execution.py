@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from nbutils.errors import DataError, NotebookFailedError
 from nbutils.execution import run_notebook
-from nbutils.progress import Progress
+from nbutils.progress import Limits, Progress
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +74,42 @@ def test_killed_kernel_is_reported_as_failed(tmp_path: Path) -> None:
     with pytest.raises(NotebookFailedError, match="Kernel died"):
         run_notebook(source, tmp_path / "out.ipynb", parameters={})
     assert statuses(tmp_path / "out.ipynb") == ["completed", "failed", "pending"]
-    assert error_of(tmp_path / "out.ipynb")["ename"] == "DeadKernelError"
+    error = error_of(tmp_path / "out.ipynb")
+    assert error["ename"] == "DeadKernelError"
+    assert "ended by SIGKILL; its memory was at most" in error["evalue"]
+
+
+def test_cell_beyond_its_time_ends_the_kernel_and_says_so(tmp_path: Path) -> None:
+    source = write_notebook(tmp_path, "x = 1", "import time\ntime.sleep(600)", "x = 2")
+    with pytest.raises(NotebookFailedError, match="time limit of a cell, 1 seconds, was reached"):
+        run_notebook(source, tmp_path / "out.ipynb", parameters={}, limits=Limits(cell_seconds=1))
+    assert statuses(tmp_path / "out.ipynb") == ["completed", "failed", "pending"]
+    assert own_kernels() == []
+
+
+def test_run_beyond_its_time_ends_the_kernel_and_says_so(tmp_path: Path) -> None:
+    source = write_notebook(tmp_path, "x = 1", "import time\ntime.sleep(600)")
+    limits = Limits(deadline=time.monotonic() + 4, run_minutes=0.05)
+    with pytest.raises(NotebookFailedError, match=r"time limit of the run, 0\.05 minutes"):
+        run_notebook(source, tmp_path / "out.ipynb", parameters={}, limits=limits)
+    assert statuses(tmp_path / "out.ipynb") == ["completed", "failed"]
+
+
+def test_memory_beyond_the_limit_is_told_from_a_mistake(tmp_path: Path) -> None:
+    source = write_notebook(
+        tmp_path,
+        "x = 1",
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+        "huge = bytearray(4 << 30)",
+    )
+    with pytest.raises(NotebookFailedError, match="cell 2: MemoryError"):
+        run_notebook(source, tmp_path / "out.ipynb", parameters={})
+
+
+def own_kernels() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "ipykernel" in " ".join(child.cmdline())]
 
 
 def test_last_words_of_a_dying_kernel_are_kept(tmp_path: Path) -> None:

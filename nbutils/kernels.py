@@ -1,0 +1,106 @@
+"""A kernel's process: its peak memory, how it ended, and ending it in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import psutil
+
+SAMPLE_SECONDS = 0.25
+GRACE_SECONDS = 60.0  # for a training to finish its step and save a checkpoint
+CGROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+class KernelWatch:
+    """Samples the memory of a process from a thread of its own, until told to stop.
+
+    Parameters
+    ----------
+    pid
+        The kernel's process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.peak_mib = 0.0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> KernelWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                memory = psutil.Process(self.pid).memory_info()
+            except psutil.Error:
+                return
+            # Windows remembers the peak itself
+            used = getattr(memory, "peak_wset", memory.rss)
+            self.peak_mib = max(self.peak_mib, used / 2**20)
+            self._stopped.wait(SAMPLE_SECONDS)
+
+
+def memory_limit_mib() -> float:
+    """Return how much memory a process can have here, in MiB: the machine's, or its cgroup's."""
+    limit = psutil.virtual_memory().total
+    for path in CGROUP_LIMITS:
+        try:
+            found = path.read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if found.isdigit():
+            limit = min(limit, int(found))
+    return float(limit / 2**20)
+
+
+def describe_death(code: int | None, *, peak_mib: float, limit_mib: float) -> str:
+    """Return how a kernel's process ended, as a sentence.
+
+    Parameters
+    ----------
+    code
+        Its exit code; negative: the number of the signal that ended it; None: not known.
+    peak_mib, limit_mib
+        Memory that it had at most, and that was to be had, in MiB.
+    """
+    memory = f"its memory was at most {peak_mib:,.0f} MiB of {limit_mib:,.0f} MiB"
+    if code is None:
+        return f"Kernel died; {memory}"
+    if code >= 0:
+        return f"Kernel died: its process left with exit code {code}; {memory}"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    hint = ""
+    if -code == signal.SIGKILL:
+        hint = " A kernel killed this way usually ran out of memory: try a smaller batch_size."
+    return f"Kernel died: its process was ended by {name}; {memory}.{hint}"
+
+
+def end_in_order(pid: int, *, grace_seconds: float = GRACE_SECONDS) -> None:
+    """End a kernel by SIGTERM, so that a training saves a checkpoint first; by force if it must be.
+
+    Parameters
+    ----------
+    pid
+        The kernel's process; nothing happens when it is gone.
+    grace_seconds
+        How long it may take.
+    """
+    try:
+        process = psutil.Process(pid)
+        process.terminate()
+        process.wait(grace_seconds)
+    except psutil.TimeoutExpired:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,87 @@
+"""Test predictions as a page carries them: enough to compare another run with, one by one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbutils.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("example_id", "label", "predicted", "confidence")
+DECIMALS = 6  # of the confidence
+MOST_ROWS = 20_000  # about 120 kB in a page
+FORM = "base64 of zlib of JSON: one list per column"
+LARGEST = 10_000_000  # bytes once unpacked: a page from a stranger must not fill the memory
+
+
+def read_test_rows(predictions: Path) -> pd.DataFrame:
+    """Return the test rows of a predictions file.
+
+    Returns
+    -------
+    DataFrame
+        `example_id, label, predicted, confidence`, by `example_id`; the confidence is the
+        probability of the predicted label, in [0, 1].
+    """
+    import pandas as pd
+
+    table = pd.read_parquet(predictions)
+    table = table[table["split"] == "test"].sort_values("example_id", kind="stable")
+    probabilities = [name for name in table.columns if name.startswith("prob_")]
+    rows = table.assign(confidence=table[probabilities].max(axis=1).astype("float64"))
+    return rows[list(COLUMNS)].reset_index(drop=True)
+
+
+def carry_predictions(predictions: Path, *, limit: int = MOST_ROWS) -> dict[str, Any] | None:
+    """Return the test rows of a predictions file, packed for a manifest.
+
+    Parameters
+    ----------
+    predictions
+        A `predictions.parquet`.
+    limit
+        None is returned for more rows than that.
+    """
+    rows = read_test_rows(predictions)
+    if len(rows) > limit:
+        return None
+    columns = {name: rows[name].tolist() for name in COLUMNS}
+    columns["confidence"] = [round(value, DECIMALS) for value in columns["confidence"]]
+    text = json.dumps(columns, separators=(",", ":")).encode()
+    packed = base64.b64encode(zlib.compress(text, 9)).decode("ascii")
+    return {"split": "test", "rows": len(rows), "form": FORM, "columns": packed}
+
+
+def unpack_predictions(manifest: Mapping[str, Any]) -> pd.DataFrame | None:
+    """Return the test rows that a manifest carries, as `read_test_rows` does; None: it has none.
+
+    Raises
+    ------
+    DataError
+        They were damaged.
+    """
+    import pandas as pd
+
+    carried = manifest.get("predictions")
+    if carried is None:
+        return None
+    try:
+        packed = base64.b64decode(carried["columns"], validate=True)
+        unpacking = zlib.decompressobj()
+        columns = json.loads(unpacking.decompress(packed, LARGEST))
+        rows = pd.DataFrame({name: columns[name] for name in COLUMNS})
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise DataError(f"predictions carried by the report: cannot be read; {error}") from None
+    if len(rows) != carried.get("rows"):
+        raise DataError(
+            f"predictions carried by the report: expected {carried.get('rows')} rows, "
+            f"found {len(rows)}"
+        )
+    return rows

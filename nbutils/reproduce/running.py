@@ -1,0 +1,201 @@
+"""A report run again from what it carries, in a folder of its own."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nbutils.artifacts import read_json
+from nbutils.errors import CheckpointError, DataError, NotebookFailedError
+from nbutils.params.study import Study
+from nbutils.publishing import MANIFEST, fingerprint_predictions
+from nbutils.report.carried import read_test_rows
+from nbutils.report.page import read_manifest
+from nbutils.reproduce.checking import Check, check_checkpoint, check_data, check_seals
+from nbutils.reproduce.comparing import Comparison, compare_manifests
+from nbutils.reproduce.rebuilding import rebuild_study
+from nbutils.study import StudyRun, StudyWatcher, check_study, run_study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREDICTIONS = "predictions.parquet"
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A report run again, or why it was not.
+
+    Parameters
+    ----------
+    report
+        The page.
+    inputs
+        What was looked at before training: the seals, the data, the checkpoint.
+    comparison
+        The two runs side by side; None: it was not run, as an input is not that of the report.
+    folder
+        Where the new run is kept; None: it was reproduced, and its folder removed.
+    page
+        The new run's own report; None: it was removed too.
+    """
+
+    report: Path
+    inputs: tuple[Check, ...]
+    comparison: Comparison | None = None
+    folder: Path | None = None
+    page: Path | None = None
+
+    @property
+    def verdict(self) -> Literal["bit-identical", "within tolerance", "different", "not run"]:
+        """What it comes to."""
+        if self.comparison is None:
+            return "not run"
+        if self.comparison.verdict == "identical":
+            return "bit-identical"
+        return "within tolerance" if self.comparison.verdict != "different" else "different"
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether it is bit-identical or within tolerance."""
+        return self.verdict in {"bit-identical", "within tolerance"}
+
+
+def reproduce_report(
+    report: Path,
+    *,
+    data: str | None = None,
+    model: str | None = None,
+    runs_dir: Path = Path("runs"),
+    reports_dir: Path | None = None,
+    anyway: bool = False,
+    watcher: StudyWatcher | None = None,
+) -> Reproduction:
+    """Run a report's study again without the cache, and compare.
+
+    Parameters
+    ----------
+    report
+        Any page of a finished study.
+    data, model
+        Stand in for the recorded dataset and checkpoint; see `rebuild_study`.
+    runs_dir
+        The run gets a new folder in it, ``reproduce-<name>-<random>``, which is removed when the
+        report was reproduced. No other folder is written to.
+    reports_dir
+        Where the new run's report goes, as ``<name>-reproduced``; None: into that new folder.
+    anyway
+        Train even though the data, the checkpoint or the report is not what was published.
+    watcher
+        Told of the progress; None: nobody looks.
+
+    Raises
+    ------
+    DataError, ParameterError, CheckpointError
+        It cannot be run: an input is missing, or the page is not that of a finished study.
+    NotebookFailedError
+        A notebook failed; its report says where and why.
+    """
+    manifest = _finished_manifest(report)
+    study = rebuild_study(manifest, data=data, model=model)
+    inputs = (*check_seals(report), *_check_inputs(study, manifest))
+    if not anyway and any(check.outcome == "bad" for check in inputs):
+        return Reproduction(report, inputs)
+    check_study(study)
+    study = study.model_copy(update={"name": f"{study.name}-reproduced"})
+    runs_dir.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"reproduce-{manifest['name']}-", dir=runs_dir))
+    reports = folder / "reports" if reports_dir is None else reports_dir
+    command = _command(report, data, model)
+    run = _run(study, command, folder=folder, reports_dir=reports, watcher=watcher)
+    comparison = _compare(run, manifest, report)
+    page = run.report_dir / "index.html"
+    if comparison.verdict == "different":
+        return Reproduction(report, inputs, comparison, folder, page)
+    _remove(folder)
+    return Reproduction(report, inputs, comparison, None, page if reports_dir else None)
+
+
+def _finished_manifest(report: Path) -> dict[str, Any]:
+    manifest = read_manifest(report)
+    if "stage_keys" not in manifest:
+        raise DataError(f"{report}: expected a page of a study, found one of something else")
+    if manifest.get("status") != "completed" or not manifest.get("metrics"):
+        raise DataError(
+            f"{report}: expected a study that completed, found one that {manifest.get('status')}; "
+            "there is nothing to compare with"
+        )
+    return manifest
+
+
+def _check_inputs(study: Study, manifest: Mapping[str, Any]) -> tuple[Check, Check]:
+    try:
+        data = check_data(study, manifest)
+    except DataError as error:
+        raise DataError(f"{error}; say where the data is with --data PATH") from None
+    try:
+        return data, check_checkpoint(study, manifest)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; say where the model is with --model PATH") from None
+
+
+def _command(report: Path, data: str | None, model: str | None) -> str:
+    given = {"--data": data, "--model": model}
+    options = [word for name, value in given.items() if value for word in (name, value)]
+    return shlex.join(["nbutils", "reproduce", str(report), *options])
+
+
+def _run(
+    study: Study,
+    command: str,
+    *,
+    folder: Path,
+    reports_dir: Path,
+    watcher: StudyWatcher | None,
+) -> StudyRun:
+    try:
+        return run_study(
+            study,
+            command=command,
+            runs_dir=folder,
+            reports_dir=reports_dir,
+            fresh=True,
+            watcher=watcher,
+        )
+    except NotebookFailedError as error:
+        page = reports_dir / study.name / "index.html"
+        raise NotebookFailedError(f"{error}; report: {page}") from None
+    except BaseException:
+        _remove(folder)
+        raise
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # others are in it
+        folder.parent.rmdir()
+
+
+def _compare(run: StudyRun, manifest: Mapping[str, Any], report: Path) -> Comparison:
+    now = read_json(run.report_dir / MANIFEST)
+    original, tuned = _original_predictions(manifest, report), run.folder("fine_tune")
+    rows: tuple[pd.DataFrame, pd.DataFrame] | None = None
+    if original is not None and tuned is not None:
+        rows = read_test_rows(original), read_test_rows(tuned / PREDICTIONS)
+    return compare_manifests(manifest, now, rows=rows)
+
+
+def _original_predictions(manifest: Mapping[str, Any], report: Path) -> Path | None:
+    """Return the predictions file of the reported run, if it is still where runs usually are."""
+    key = str(manifest["stage_keys"].get("fine_tune", ""))
+    for runs in (Path("runs"), report.resolve().parent.parent.parent / "runs"):
+        path = runs / "fine_tune" / key / PREDICTIONS
+        if path.is_file() and fingerprint_predictions(path) == manifest.get("predictions_sha256"):
+            return path
+    return None
