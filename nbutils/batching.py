@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.input_ids)
 
-    @property
+    @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens per text, special tokens included, shape (N,)."""
         return np.fromiter((len(ids) for ids in self.input_ids), np.int64, len(self))
@@ -82,13 +83,16 @@ def encode_texts(
     """
     if isinstance(texts, str):
         raise DataError(f"texts: expected a list of strings, found one string: use [{texts!r}]")
+    texts = list(texts)
+    if text_pairs is not None and len(text_pairs) != len(texts):
+        raise DataError(f"text_pairs: expected {len(texts)}, one per text, found {len(text_pairs)}")
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(f"text {row}: expected a string, found {type(text).__name__}: {text!r}")
     if not len(texts):
         return Encoded([], None, tokenizer.pad_token_id)
     encoded = tokenizer(
-        list(texts),
+        texts,
         None if text_pairs is None else list(text_pairs),
         truncation="longest_first",
         max_length=max_length,

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbutils.artifacts import sha256_file
 from nbutils.errors import CheckpointError, suggest
@@ -204,10 +204,8 @@ def load_classifier(
 
     place = locate_checkpoint(name)
     _refuse_altered(place)
-    settings: dict[str, Any] = {}
-    if attention_dropout is not None:
-        settings["attention_probs_dropout_prob"] = attention_dropout
     try:
+        settings = _dropout_setting(place, revision, attention_dropout)
         with quiet_transformers():
             return AutoModelForSequenceClassification.from_pretrained(
                 place,
@@ -226,6 +224,21 @@ def load_classifier(
         if type(error).__name__ != "SafetensorError":
             raise
         raise CheckpointError(f"model {name!r}: its safetensors file is broken: {error}") from None
+
+
+def _dropout_setting(place: str, revision: str | None, dropout: float | None) -> dict[str, float]:
+    """Return the architecture's own name for the dropout of attention weights, with its value."""
+    if dropout is None:
+        return {}
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(place, revision=revision or "main")
+    for name in ("attention_probs_dropout_prob", "attention_dropout"):
+        if isinstance(getattr(config, name, None), float):
+            return {name: dropout}
+    raise CheckpointError(
+        f"attention_dropout: a {config.model_type} model has no such setting; leave it out"
+    )
 
 
 def _refuse_altered(place: str) -> None:

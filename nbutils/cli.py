@@ -248,6 +248,9 @@ def _guarded(call: Callable[[], Any]) -> int:
         return _complain(str(error), FAILED)
     except NbutilsError as error:
         return _complain(str(error), REFUSED)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{place}{error.strerror or error}", REFUSED)
     except _Terminated:
         return _complain(f"terminated; go on with: {_command_again()}", TERMINATED)
     except (KeyboardInterrupt, typer.Abort):

@@ -142,8 +142,15 @@ SHAPES = (
     _Shape(  # ?token=... in a URL, -p section.token=... in a command
         ARGUMENT_ENDINGS,
         re.compile(
-            r"(?P<lead>[?&;]|(?:-p|--set)[ =]['\"]?)(?P<name>[\w.-]{1,80})="
-            r"(?!=)(?P<value>[^&\s\"'<>#;]+)"
+            r"(?P<lead>[?&;]|(?:-p|--set)[ =])(?P<name>[\w.-]{1,80})="
+            r"(?!=)[^&\s\"'<>#;]*[^&\s\"'<>#;:,.]"
+        ),
+        _hide_argument,
+    ),
+    _Shape(  # -p 'section.token=...' with a space in it
+        ARGUMENT_ENDINGS,
+        re.compile(
+            r"(?P<lead>(?:-p|--set)[ =](?P<mark>[\"']))(?P<name>[\w.-]{1,80})=(?:(?!(?P=mark)).)+"
         ),
         _hide_argument,
     ),

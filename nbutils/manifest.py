@@ -104,8 +104,8 @@ def without_home(values: Mapping[str, Any]) -> dict[str, Any]:
     home = str(Path.home())
 
     def shorten(value: Any) -> Any:
-        if isinstance(value, str) and (value == home or value.startswith(f"{home}{os.sep}")):
-            return f"~{value[len(home) :]}"
+        if isinstance(value, str):
+            return "~" if value == home else value.replace(f"{home}{os.sep}", f"~{os.sep}")
         if isinstance(value, Mapping):
             return {key: shorten(inner) for key, inner in value.items()}
         return [shorten(inner) for inner in value] if isinstance(value, list) else value

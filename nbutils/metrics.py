@@ -6,7 +6,7 @@ of a large test split costs no more than one of a small split.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 CONFIDENCE_Z = 1.959963984540054  # the normal distribution's 97.5 % point
 RESAMPLES = 2000
+MOST_CELLS = 2_000_000  # of resampled matrices in memory at a time: 16 MB
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -115,7 +116,8 @@ def score_predictions(
     }:  # nothing varies in a resample of equals: the proportion's interval stands in
         low, high = wilson_interval(hits, n)
     else:
-        low, high = np.quantile(macro_f1(_resample(matrix, seed)), [0.025, 0.975])
+        resampled = np.concatenate([macro_f1(part) for part in _resample(matrix, seed)])
+        low, high = np.quantile(resampled, [0.025, 0.975])
     return {
         "accuracy": proportion(hits, n),
         "macro_f1": Score(float(macro_f1(matrix)), float(low), float(high), n),
@@ -145,15 +147,19 @@ def _f1(matrix: NDArray[np.integer]) -> tuple[FloatArray, NDArray[np.bool_]]:
     return np.asarray(2 * hits / np.maximum(total, 1), np.float64), total > 0
 
 
-def _resample(matrix: IntArray, seed: int) -> IntArray:
+def _resample(matrix: IntArray, seed: int) -> Iterator[IntArray]:
     # Resampling N rows with replacement is one multinomial draw over the cells of their matrix.
+    # In parts, so that many classes need no more memory than a few.
     n = int(matrix.sum())
     cells = np.flatnonzero(matrix)
-    draws = np.zeros((RESAMPLES, matrix.size), np.int64)
-    if n:
-        shares = matrix.ravel()[cells] / n
-        draws[:, cells] = np.random.default_rng(seed).multinomial(n, shares, size=RESAMPLES)
-    return draws.reshape(RESAMPLES, *matrix.shape)
+    shares = matrix.ravel()[cells] / n
+    random = np.random.default_rng(seed)
+    part = max(1, min(RESAMPLES, MOST_CELLS // matrix.size))
+    for start in range(0, RESAMPLES, part):
+        size = min(part, RESAMPLES - start)
+        draws = np.zeros((size, matrix.size), np.int64)
+        draws[:, cells] = random.multinomial(n, shares, size=size)
+        yield draws.reshape(size, *matrix.shape)
 
 
 def score_classes(

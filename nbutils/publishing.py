@@ -64,7 +64,7 @@ def publish(run: StudyRun, *, failed_folder: Path | None = None) -> bool:
     """
     with locked(run.runs_dir, f"report-{digest([str(run.report_dir.resolve())])}"):
         render_key = _render_key(run)
-        if run.status == "completed" and _is_published(run, render_key):
+        if run.status == "completed" and run.reused and _is_published(run, render_key):
             return False
         _publish(run, render_key, failed_folder)
     return True
@@ -85,7 +85,7 @@ def _publish(run: StudyRun, render_key: str, failed_folder: Path | None) -> None
     _remove_stale(folder, keep=set(notebooks))
     pages = _write_pages(run, results, manifest, notebooks)
     manifest = seal_pages(pages, manifest | {"predictions": _carry_predictions(run)})
-    write_text(folder / "params.yaml", redactor.redact_text(run.study.to_yaml()))
+    write_text(folder / "params.yaml", _params_file(redactor.redact_tree(_parameters(run.study))))
     if results.metrics:
         write_json(folder / "metrics.json", results.metrics)
     write_json(folder / MANIFEST, manifest)
@@ -183,6 +183,12 @@ def _parameters(study: Study) -> dict[str, Any]:
 
     values: dict[str, Any] = yaml.safe_load(study.to_yaml())
     return values
+
+
+def _params_file(values: Mapping[str, Any]) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 def fingerprint_predictions(path: Path) -> str:

@@ -31,6 +31,7 @@ from nbutils.credentials import (
 CUT = 16  # characters of a long token that give it away, as in a table cell cut with "..."
 ROUNDS = 10  # of hiding, until nothing changes
 TOKEN_FILE_BYTES = 8192
+LARGE = 10_000  # characters; a text of this size that is clean is not searched again at each save
 PARAMETER_TAGS = {"parameters", "injected-parameters"}
 BINARY_MIMES = ("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf",
                 "audio/", "video/")  # fmt: skip
@@ -59,6 +60,7 @@ class Redactor:
         patterns = [_exactly(text) for text in sorted(spelled, key=len, reverse=True)]
         patterns += [f"{re.escape(text)}{TOKEN_SIGNS}*" for text in cut]
         self.pattern = re.compile("|".join(patterns))
+        self.clean: set[str] = set()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Redactor:
@@ -87,11 +89,15 @@ class Redactor:
 
     def redact_text(self, text: str) -> str:
         """Return `text` with every secret replaced; the same text where there is none."""
+        if len(text) >= LARGE and text in self.clean:
+            return text
         for _ in range(ROUNDS):  # what is left beside a secret may have the shape of another
             cleaner = hide_shapes(self._hide_values(text))
             if cleaner == text:
                 break
             text = cleaner
+        if len(text) >= LARGE:
+            self.clean.add(text)
         return text
 
     def _hide_values(self, text: str) -> str:

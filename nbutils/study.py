@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +34,7 @@ from nbutils.params.study import Study, is_plumbing
 if TYPE_CHECKING:
     from nbutils.progress import Limits, Progress
 
+DECISIVE = ("torch", "transformers", "tokenizers", "datasets", "scikit-learn", "numpy")
 CHECKPOINTS = "checkpoints"  # in a fine_tune folder, while it is running
 REFUSED = (DataError, ParameterError, CheckpointError)
 
@@ -151,6 +154,8 @@ def run_study(
     from nbutils.publishing import publish
 
     run = StudyRun(study, command, reports_dir, runs_dir, fresh=fresh, limits=limits)
+    for folder in (runs_dir, run.report_dir):
+        _make_folder(folder)
     run.fingerprints = {
         "data": fingerprint_source(study.data_prep),
         "checkpoint": fingerprint_checkpoint(
@@ -162,7 +167,10 @@ def run_study(
             run.failed_stage = stage
             run.stages.append(_run_stage(run, stage, watcher))
         run.failed_stage = None
-    except REFUSED:
+    except REFUSED:  # nothing of a refused input stays
+        shutil.rmtree(_stage_folder(run, run.failed_stage or STAGES[0]), ignore_errors=True)
+        if not any(run.report_dir.iterdir()):
+            run.report_dir.rmdir()
         raise
     except (NbutilsError, KeyboardInterrupt) as error:
         run.status = "failed" if isinstance(error, NbutilsError) else "interrupted"
@@ -184,6 +192,16 @@ def locked(runs_dir: Path, name: str) -> Iterator[None]:
         yield
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ParameterError(f"{folder}: cannot be written to ({reason}); choose another") from None
+
+
 def _stage_folder(run: StudyRun, stage: str) -> Path:
     return run.runs_dir / stage / stage_key(run, stage)
 
@@ -201,7 +219,13 @@ def stage_key(run: StudyRun, stage: str) -> str:
         "data_prep": [run.fingerprints["data"], _tokenizer_fingerprint(run.study)],
         "fine_tune": [run.fingerprints["checkpoint"]],
     }.get(stage, [])
-    return digest([stage, code_fingerprint(find_notebook(stage)), parameters, upstream, inputs])
+    code = code_fingerprint(find_notebook(stage))
+    return digest([stage, code, parameters, upstream, inputs, _versions()])
+
+
+def _versions() -> list[str]:
+    """Return the versions of the libraries that results depend on."""
+    return [f"{name} {importlib.metadata.version(name)}" for name in DECISIVE]
 
 
 def _tokenizer_fingerprint(study: Study) -> str:

@@ -32,6 +32,14 @@ class Visit:
     def ask(self, script: str) -> Any:
         return self.page.evaluate(script)
 
+    def accessibility_faults(self) -> str:
+        """Return axe's report on WCAG 2.1 A and AA; empty: nothing was found."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        levels = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+        result = Axe().run(self.page, options={"runOnly": levels})
+        return str(result.generate_report()) if result.violations_count else ""
+
     @property
     def foreign_requests(self) -> list[str]:
         """What the page asked for besides itself."""

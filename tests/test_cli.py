@@ -160,8 +160,11 @@ def test_changed_analysis_retrains_nothing(study_file: Path) -> None:
     changed = nbutils("run", "study.yaml", cwd=folder)
     assert "[1/3] data_prep: done in" in changed.stdout
     assert "[2/3] fine_tune: done in" in changed.stdout
+    page = folder / "reports" / "tiny" / "index.html"
+    before = page.stat().st_mtime_ns
     fresh = nbutils("run", "study.yaml", "--fresh", cwd=folder)
     assert fresh.stdout.count("done in") == 3
+    assert page.stat().st_mtime_ns > before
 
 
 @pytest.mark.slow
@@ -215,6 +218,29 @@ def test_mistake_is_one_line_and_exit_2_and_writes_nothing(
     assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr
     assert sorted(study_file.parent.rglob("*")) == before
+
+
+def test_refusal_inside_a_notebook_is_one_line_and_leaves_nothing(study_file: Path) -> None:
+    folder = study_file.parent
+    with (folder / "reviews.csv").open("a") as stream:
+        stream.write("a text that nobody labelled,\n")
+    done = nbutils("run", "study.yaml", cwd=folder)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "label" in done.stderr
+    assert list((folder / "runs" / "data_prep").iterdir()) == []
+    assert list((folder / "reports").rglob("*")) == []
+
+
+@pytest.mark.parametrize("option", ["--runs-dir", "--reports-dir"])
+def test_place_that_cannot_be_written_to_is_refused_before_any_work(
+    study_file: Path, option: str
+) -> None:
+    done = nbutils("run", "study.yaml", option, "study.yaml", cwd=study_file.parent)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "study.yaml" in done.stderr
+    assert "cannot be written to" in done.stderr
+    assert "started" not in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -290,6 +316,7 @@ def test_page_of_a_real_run_asks_nobody_and_says_nothing_wrong(
         assert visit.foreign_requests == []
         assert visit.said == []
         assert visit.ask("document.documentElement.scrollWidth") <= width
+        assert visit.accessibility_faults() == ""
 
 
 @pytest.mark.slow
@@ -326,4 +353,5 @@ def test_hostile_data_is_shown_and_never_executed(study_file: Path, browser: Any
             assert (visit.foreign_requests, visit.said) == ([], [])
     shown = (folder / "reports" / "a (i)b" / "03_error_analysis.html").read_text()
     assert "&lt;b&gt;pos&lt;/b&gt;" in shown
-    assert "{{ 7*7 }}" in shown or "mistakes" in shown
+    prepared = (folder / "reports" / "a (i)b" / "01_data_prep.html").read_text()
+    assert "{{ 7*7 }}" in prepared

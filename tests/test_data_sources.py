@@ -177,10 +177,22 @@ def test_fingerprint_covers_given_splits(folder: Path) -> None:
 
 
 def test_fingerprint_of_a_folder_sees_a_file_that_changes_class(folder: Path) -> None:
-    Path("classes/neg/2.txt").write_text("bad")
+    for name in ("neg/2.txt", "neg/3.txt"):
+        Path("classes", name).write_text("bad")
     before = fingerprint_source(DataPrepParams.of({"dataset": "classes"}))
     Path("classes/neg/2.txt").rename("classes/pos/2.txt")
     assert fingerprint_source(DataPrepParams.of({"dataset": "classes"})) != before
+
+
+def test_fingerprint_of_a_folder_sees_just_the_files_that_are_read(folder: Path) -> None:
+    for name in ("neg/1.txt", "pos/1.txt"):
+        Path("classes", name).write_text("text")
+    params = DataPrepParams.of({"dataset": "classes"})
+    before = fingerprint_source(params)
+    Path("classes/neg/.hidden.txt").write_text("not read")
+    assert fingerprint_source(params) == before
+    Path("classes/neg/cache-1.txt").write_text("read like any other")
+    assert fingerprint_source(params) != before
 
 
 def test_fingerprint_of_a_hub_id_names_it(folder: Path) -> None:

@@ -40,6 +40,7 @@ def write(folder: Path, text: str) -> Path:
         ("data_prep: {test_size: 0.6, validation_size: 0.5}", "test_size . validation_size: expec"),
         ("name: a/b", "name: expected a name that can be a folder"),
         ("name: ..", "name: expected a name that can be a folder"),
+        ("name: index.html", "name: expected a name that can be a folder"),
         ("name: [", "not valid YAML"),
         ("- a", "expected `name: ...` and sections .*, found list"),
         ("", "expected `name: ...` and sections .*, found NoneType"),
@@ -118,7 +119,49 @@ def test_study_written_as_yaml_is_the_same_study(tmp_path: Path) -> None:
 
 def test_cell_with_an_unknown_variable_is_refused() -> None:
     with pytest.raises(ParameterError, match=r"learning_rte: unknown.*'learning_rate'\?"):
-        FineTuneParams.from_cell({"learning_rte": 3e-5, "json": json, "_": 1, "In": []})
+        FineTuneParams.from_cell({"learning_rte": 3e-5, "json": json, "_": 1})
+
+
+class Notebook(dict[str, object]):
+    """The globals of a kernel, which remember the cells that ran."""
+
+    def __init__(self) -> None:
+        super().__init__(In=[""])
+
+    def run(self, source: str) -> None:
+        cells = self["In"]
+        assert isinstance(cells, list)
+        cells.append(source)
+        exec(source, self)
+
+
+PARAMETERS = "epochs: int = 2  # passes\nlearning_rate: float = 3e-5\n"
+
+
+def test_cells_can_be_run_a_second_time_with_all_their_variables_there() -> None:
+    notebook = Notebook()
+    for _ in range(2):
+        notebook.run("import json")
+        notebook.run(PARAMETERS)
+        assert FineTuneParams.from_cell(notebook).epochs == 2
+        notebook.run("level = max(1, 2)\norder = [1, 2]\nname = 'x' + 'y'")
+
+
+def test_injected_misspelling_is_refused_until_it_is_mended() -> None:
+    notebook = Notebook()
+    notebook.run(PARAMETERS)
+    notebook.run("# Parameters\nepoch = 5\n")
+    with pytest.raises(ParameterError, match="epoch: unknown parameter; did you mean 'epochs'"):
+        FineTuneParams.from_cell(notebook)
+    notebook.run(PARAMETERS.replace("= 2", "= 5"))
+    assert FineTuneParams.from_cell(notebook).epochs == 5
+
+
+def test_study_written_as_yaml_moves_tokenizer_and_model_together(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path, "fine_tune: {model: a/b, max_length: 64}"))
+    again = write(tmp_path, study.to_yaml())
+    moved = load_study(again, overrides=["fine_tune.model=c/d", "fine_tune.max_length=32"])
+    assert (moved.data_prep.tokenizer, moved.data_prep.max_length) == ("c/d", 32)
 
 
 def test_cell_values_of_papermill_are_typed() -> None:

@@ -20,6 +20,7 @@ from nbutils.training.checkpointing import Checkpoints, TrainingState
 from nbutils.training.history import History
 from nbutils.training.stopping import StopRequest
 
+pytestmark = pytest.mark.filterwarnings("ignore:learning_rate", "ignore:epochs")
 RECIPE = {
     "epochs": 4,
     "batch_size": 8,
@@ -247,7 +248,7 @@ model, table, folder = sys.argv[1:4]
 rows = pd.read_csv(table)
 tuned = nbutils.fine_tune(
     rows["text"].tolist(), rows["label"].tolist(), watcher=Say(), checkpoint_dir=folder,
-    model=model, epochs=30, batch_size=8, max_length=16, learning_rate=1e-4,
+    model=model, epochs=8, batch_size=2, max_length=16, learning_rate=1e-4,
 )
 print(json.dumps(tuned.model.classifier.weight.tolist()))
 """

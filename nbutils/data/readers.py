@@ -55,6 +55,9 @@ def read_file(path: Path, params: DataPrepParams) -> RawTexts:
     return _read_delimited(path, params)
 
 
+SPLIT_FOLDERS = {"train", "training", "test", "testing", "validation", "valid", "val", "dev"}
+
+
 def read_folder(path: Path) -> RawTexts:
     """Read a folder with one sub-folder per class and one `.txt` file per text."""
     texts, labels = [], []
@@ -73,12 +76,18 @@ def class_folders(path: Path) -> dict[str, list[Path]]:
         There is no sub-folder, or one without a `.txt` file.
     """
     folders = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith((".", "__")))
-    found = {folder.name: sorted(folder.rglob("*.txt")) for folder in folders}
+    found = {folder.name: text_files(folder) for folder in folders}
     empty = [name for name, files in found.items() if not files]
     if not found:
         raise DataError(
             f"{path}: expected one sub-folder per class, or a folder written by "
             "`datasets.save_to_disk`; found neither"
+        )
+    if found and set(found) <= SPLIT_FOLDERS:
+        first = next(iter(found))
+        raise DataError(
+            f"{path}: its sub-folders {', '.join(found)} are splits, not classes; name one as the "
+            f"dataset ({path / first}) and another as test_dataset"
         )
     if empty:
         raise DataError(
@@ -86,6 +95,11 @@ def class_folders(path: Path) -> dict[str, list[Path]]:
             "class with one .txt file per text"
         )
     return found
+
+
+def text_files(folder: Path) -> list[Path]:
+    """Return the texts of a class folder, in sorted order; hidden files are not texts."""
+    return sorted(path for path in folder.rglob("*.txt") if not path.name.startswith("."))
 
 
 def read_columns(path: Path) -> list[str]:
@@ -111,6 +125,10 @@ def read_columns(path: Path) -> list[str]:
 def read_text(path: Path) -> str:
     """Read a whole UTF-8 file, with or without a byte-order mark, naming the first bad line."""
     content = path.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(
+            f"{path}: expected UTF-8, found UTF-16 (Excel's 'Unicode text'); save it as 'CSV UTF-8'"
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -131,20 +149,36 @@ def _read_delimited(path: Path, params: DataPrepParams) -> RawTexts:
     content = read_text(path)
     delimiter = DELIMITERS[path.suffix.lower()]
     notes: tuple[str, ...] = ()
-    try:
-        header, rows = _parse(content, path, delimiter, csv.QUOTE_MINIMAL)
-    except DataError:
-        if delimiter == ",":
-            raise
-        # Many TSV files (GLUE's, say) never quote: there, a quotation mark is a part of the text.
+    if delimiter == "\t" and _is_unquoted(content, path):
         header, rows = _parse(content, path, delimiter, csv.QUOTE_NONE)
         notes = (f"{path.name} was read as a TSV file without quoting.",)
+    else:
+        header, rows = _parse(content, path, delimiter, csv.QUOTE_MINIMAL)
     columns = choose_columns(header, params, where=str(path))
     texts, labels, pairs = (
         [row[header.index(name)] for row in rows] if name else None
         for name in (columns.text, columns.label, columns.text_pair)
     )
     return RawTexts(texts or [], labels or [], pairs, columns, str(path), notes=notes)
+
+
+def _is_unquoted(content: str, path: Path) -> bool:
+    """Return whether a TSV file uses quotation marks as plain text, as GLUE's files do.
+
+    Read with quoting, such a file fails, or silently joins all rows between two texts that begin
+    and end with a quotation mark.
+    """
+    if '"' not in content:
+        return False
+    try:
+        _, plain = _parse(content, path, "\t", csv.QUOTE_NONE)
+    except DataError:
+        return False
+    try:
+        _, quoted = _parse(content, path, "\t", csv.QUOTE_MINIMAL)
+    except DataError:
+        return True
+    return len(quoted) < len(plain)
 
 
 def _parse(

@@ -267,13 +267,16 @@ def _fingerprint(source: Source, config: str | None) -> str:
         return f"sha256:{BUNDLED[source.name].sha256}"  # compared with the files when they are read
     if source.kind == "file":
         return _hash_files([(source.place.suffix.lower(), source.place)])
-    files = (path for path in source.place.rglob("*") if path.is_file() and _counts(path))
+    if source.kind == "folder":
+        files = [path for texts in class_folders(source.place).values() for path in texts]
+    else:
+        files = [path for path in source.place.rglob("*") if path.is_file() and _counts(path)]
     return _hash_files((path.relative_to(source.place).as_posix(), path) for path in files)
 
 
 def _counts(path: Path) -> bool:
     # `datasets` drops cache files into a saved folder when it is used.
-    return not path.name.startswith((".", "cache-")) and path.suffix in (".txt", ".arrow", ".json")
+    return not path.name.startswith((".", "cache-")) and path.suffix in (".arrow", ".json")
 
 
 def _hash_files(files: Iterable[tuple[str, Path]]) -> str:

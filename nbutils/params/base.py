@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from typing_extensions import Self
 from nbutils.errors import ParameterError, suggest
 
 SIMPLE_TYPES = (str, int, float, bool, list, type(None))
-IPYTHON_NAMES = frozenset({"In", "Out"})
+SEEN_CELLS = "_nbutils_seen_cells"
 
 
 class Parameters(BaseModel):
@@ -72,14 +73,45 @@ class Parameters(BaseModel):
         ParameterError
             A value does not fit, or there is a plain variable that is no parameter.
         """
-        given = {
-            name: value
+        named = set(cls.model_fields) | _parameter_names(namespace)
+        return cls.of({name: namespace[name] for name in sorted(named) if name in namespace})
+
+
+def _parameter_names(namespace: Mapping[str, Any]) -> set[str]:
+    """Return the plain variables that parameters cells have set since this was last asked.
+
+    In IPython those are the cells that assign literals and do nothing else. Run All a second time,
+    and the variables of the rest of the notebook are there too: they are no parameters.
+    """
+    if "In" not in namespace:
+        return {
+            name
             for name, value in namespace.items()
-            if not name.startswith("_")
-            and name not in IPYTHON_NAMES
-            and isinstance(value, SIMPLE_TYPES)
+            if not name.startswith("_") and isinstance(value, SIMPLE_TYPES)
         }
-        return cls.of(given)
+    executed = namespace["In"]
+    start = namespace.get(SEEN_CELLS, 0)
+    if isinstance(namespace, dict):
+        namespace[SEEN_CELLS] = len(executed)
+    return set().union(*map(_literal_assignments, executed[start:]))
+
+
+def _literal_assignments(source: str) -> set[str]:
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # a magic
+        return set()
+    names = set()
+    for node in body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or not isinstance(target, ast.Name):
+            return set()
+        try:
+            ast.literal_eval(node.value or ast.Constant(None))
+        except ValueError:
+            return set()
+        names.add(target.id)
+    return names
 
 
 class StageParameters(Parameters):

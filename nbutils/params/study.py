@@ -20,6 +20,7 @@ SECTIONS: dict[str, type[StageParameters]] = {
     "fine_tune": FineTuneParams,
     "error_analysis": ErrorAnalysisParams,
 }
+SHARED = {"tokenizer": "model", "max_length": "max_length"}  # data_prep: fine_tune
 SEEDED = ("fine_tune", "error_analysis")
 LARGEST_STUDY_FILE = 1_000_000  # bytes; a study file is a page of text
 
@@ -41,9 +42,8 @@ class Study(Parameters):
     @field_validator("name")
     @classmethod
     def _be_a_folder_name(cls, name: str) -> str:
-        if name in {".", ".."} or any(
-            sign in '/\\:*?"<>|' or not sign.isprintable() for sign in name
-        ):
+        unusable = [sign for sign in name if sign in '/\\:*?"<>|' or not sign.isprintable()]
+        if unusable or name.strip(". ") != name or name.endswith(".html"):
             raise ValueError(f"expected a name that can be a folder, found {name!r}")
         return name
 
@@ -53,7 +53,11 @@ class Study(Parameters):
             name: {field for field in section.model_fields if is_plumbing(section, field)}
             for name, section in SECTIONS.items()
         }
-        values = self.model_dump(mode="json", exclude=plumbing)  #
+        values = self.model_dump(mode="json", exclude=plumbing)
+        prep, tune = values["data_prep"], values["fine_tune"]
+        for name, source in SHARED.items():  # so that changing the model's moves both
+            if prep[name] == tune[source]:
+                del prep[name]
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
@@ -188,10 +192,9 @@ def _suggest_place(place: str, places: list[str]) -> str:
 def _share_the_tokenizer(values: dict[str, Any]) -> None:
     prep, tune = _section(values, "data_prep"), _section(values, "fine_tune")
     _section(values, "error_analysis")
-    if "model" in tune:
-        prep.setdefault("tokenizer", tune["model"])
-    if "max_length" in tune:
-        prep.setdefault("max_length", tune["max_length"])
+    for name, source in SHARED.items():
+        if source in tune:
+            prep.setdefault(name, tune[source])
 
 
 def _refuse_plumbing(values: dict[str, Any]) -> None:

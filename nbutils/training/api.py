@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,6 +170,11 @@ def fine_tune(
         Fields of the recipe, by name: `model`, `epochs`, `learning_rate`, `batch_size`,
         `max_length`, `seed` ...
 
+    Warns
+    -----
+    UserWarning
+        A value in `changes` is allowed and usually a mistake, such as a learning rate above 1e-4.
+
     Returns
     -------
     FineTuned
@@ -186,6 +192,9 @@ def fine_tune(
         The loss became NaN or ran away.
     """
     recipe = FineTuneParams.of({**(params.model_dump() if params else {}), **changes})
+    if params is None:  # whoever made the parameters has seen to their cautions
+        for caution in recipe.cautions():
+            warnings.warn(caution, stacklevel=2)
     examples, held_out = read_splits(texts, labels, validation)
     classes = find_classes(examples)
     tokenizer = load_tokenizer(recipe.model, revision=recipe.revision)

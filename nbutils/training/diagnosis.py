@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-import math
-
+from nbutils.params.fine_tune import HIGHEST_USUAL_RATE
 from nbutils.training.history import History
 
 RISE = 0.10  # of the validation loss above its minimum before it is called overfitting
 FALL = 0.05  # of the validation loss between the last two looks before it is called unfinished
-NEAR_GUESSING = 0.9  # of the loss of guessing
-TAIL = 10  # steps; share of an epoch that the last training loss is taken over
+NEAR_GUESSING = 0.9  # of the loss of knowing the class shares alone
+TAIL = 10  # steps that the last training loss is taken over
 
 
-def describe_fit(history: History, *, n_classes: int) -> str:
+def describe_fit(history: History) -> str:
     """Return a sentence that says whether the model overfits, underfits or neither.
 
     Parameters
     ----------
     history
         Of a finished training.
-    n_classes
-        K; a model that guesses has a loss of ln K nats.
     """
     if not history.steps:
         return "No step was made."
-    guessing = math.log(n_classes)
     recent = history.losses[-TAIL:]
     train_loss = sum(recent) / len(recent)
-    if train_loss > NEAR_GUESSING * guessing:
-        return (
-            f"Underfitting: the training loss ends at {train_loss:.2f}, hardly below that of "
-            f"guessing among {n_classes} classes ({guessing:.2f}). Train longer, or raise the "
-            "learning rate."
-        )
+    if train_loss > NEAR_GUESSING * history.label_entropy:
+        return _underfitting(history, train_loss)
     if not history.validations:
         return (
             f"The training loss ends at {train_loss:.2f}. Without a validation split nobody can "
             "say whether the model overfits."
         )
     return _compare(history, train_loss)
+
+
+def _underfitting(history: History, train_loss: float) -> str:
+    rate = max(record.learning_rate for record in history.steps)
+    advice = (
+        f"The learning rate of {rate:g} is high enough to destroy what pretraining learnt: lower "
+        "it to 5e-5 or below."
+        if rate > HIGHEST_USUAL_RATE
+        else "Train longer, or raise the learning rate, up to 1e-4; if that changes nothing, ask "
+        "whether the texts decide their labels at all."
+    )
+    return (
+        f"Underfitting: the training loss ends at {train_loss:.2f}, and knowing the class shares "
+        f"alone gives {history.label_entropy:.2f}. {advice}"
+    )
 
 
 def _compare(history: History, train_loss: float) -> str:

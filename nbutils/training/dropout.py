@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from nbutils.checkpoints import quiet_transformers
+
 LEVELS = 1 << 16
 LOWEST = -(1 << 15)
 ATTENTION_NAME = "nbutils_masked"
@@ -140,10 +142,14 @@ def _use_masked_attention(model: Any, bits: DropoutBits) -> None:
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
+    heads = getattr(model.config, "num_attention_heads", None)
+    if getattr(model.config, "num_key_value_heads", heads) != heads:
+        return  # grouped queries: the architecture's own attention knows how to share keys
     AttentionInterface.register(ATTENTION_NAME, masked_attention)
     AttentionMaskInterface.register(ATTENTION_NAME, sdpa_mask)
     try:
-        model.set_attn_implementation(ATTENTION_NAME)
+        with quiet_transformers():
+            model.set_attn_implementation(ATTENTION_NAME)
     except (ValueError, KeyError):  # an architecture with attention code of its own keeps it
         return
     for module in model.modules():

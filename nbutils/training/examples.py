@@ -88,13 +88,18 @@ def read_examples(given: Any, labels: Any = None) -> Examples:
         given, labels = given
     if isinstance(given, str):
         raise DataError(f"texts: expected a list of strings, found one string: use [{given!r}]")
+    if hasattr(given, "columns"):
+        raise DataError(
+            "texts: expected a list of strings, found a data frame: pass df['text'].tolist() and "
+            "df['label'].tolist()"
+        )
     texts = list(given)
     if labels is None:
         raise DataError(
             f"labels: expected one for each of the {len(texts)} texts, found none; without labels "
             "the forward pass has no loss, and nothing is learnt"
         )
-    found = [_plain(label) for label in labels]
+    found = [_plain(label) for label in getattr(labels, "tolist", lambda: labels)()]
     if len(found) != len(texts):
         raise DataError(f"labels: expected {len(texts)}, one per text, found {len(found)}")
     return Examples(texts, found)
@@ -123,7 +128,10 @@ def _plain(label: Any) -> Label:
     if isinstance(value, bool):
         return int(value)
     if not isinstance(value, (str, int)):
-        raise DataError(f"labels: expected strings or whole numbers, found {value!r}")
+        raise DataError(
+            f"labels: expected strings or whole numbers, found {value!r}; fill or drop what is "
+            "missing, and turn decimals into whole numbers (`astype(int)`)"
+        )
     return value
 
 
@@ -196,7 +204,29 @@ def encode_examples(
     encoded = encode_texts(
         examples.texts, tokenizer, max_length=max_length, text_pairs=examples.text_pairs
     )
-    return LabelledBatches(encoded, classes.ids_of(examples.labels))
+    return LabelledBatches(encoded, classes.ids_of(_translated(examples, classes)))
+
+
+def _translated(examples: Examples, classes: Classes) -> list[Label]:
+    """Return the labels in the numbering of `classes`, where a split numbers its own otherwise."""
+    if examples.names is None or examples.names == classes.names:
+        return examples.labels
+    by_name = dict(zip(classes.names, classes.values, strict=True))
+    named = [examples.names[int(label)] for label in examples.labels]
+    unseen = sorted(set(named) - set(by_name))
+    if unseen:
+        raise DataError(
+            f"labels: class {unseen[0]!r} does not occur in training; "
+            f"known: {', '.join(map(repr, classes.names))}"
+        )
+    return [by_name[name] for name in named]
+
+
+def label_entropy(labels: NDArray[np.int64]) -> float:
+    """Return the entropy of the class shares of `labels` (N,) in nats; 0 for one class."""
+    shares = np.bincount(labels) / max(1, len(labels))
+    shares = shares[shares > 0]
+    return float(-(shares * np.log(shares)).sum())
 
 
 def check_trainable(batches: LabelledBatches, classes: Classes) -> None:

@@ -34,13 +34,18 @@ class ValidationRecord:
 
 @dataclass
 class History:
-    """The records of a training and how it ended."""
+    """The records of a training and how it ended.
+
+    `label_entropy` is the loss, in nats, of a model that has learnt the class shares of the
+    training split and nothing else.
+    """
 
     steps: list[StepRecord] = field(default_factory=list)
     validations: list[ValidationRecord] = field(default_factory=list)
     best_step: int | None = None
     stopped: str = "all epochs done"
     total_steps: int = 0
+    label_entropy: float = 0.0
     seconds: float = 0.0
     device: str = "cpu"
     precision: str = "fp32"

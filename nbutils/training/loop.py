@@ -20,7 +20,7 @@ from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import autocast, cross_entropy, predict_logits
 from nbutils.training.checkpointing import Checkpoints
 from nbutils.training.dropout import DropoutBits
-from nbutils.training.examples import LabelledBatches
+from nbutils.training.examples import LabelledBatches, label_entropy
 from nbutils.training.history import History, StepRecord, ValidationRecord
 from nbutils.training.machine import choose_precision, keep_pages, peak_memory_mib
 from nbutils.training.optimizer import build_optimizer, scheduled_rate
@@ -87,6 +87,7 @@ class Training:
             total_steps=params.epochs * self.steps_per_epoch,
             device=self.device,
             precision=self.precision,
+            label_entropy=label_entropy(train.labels),
         )
         self.best_state: dict[str, torch.Tensor] | None = None
         self.best_rank: tuple[float, float] | None = None

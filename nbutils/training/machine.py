@@ -63,6 +63,15 @@ def keep_pages() -> bool:
     return bool(mallopt(M_MMAP_THRESHOLD, KEPT)) and bool(mallopt(M_TRIM_THRESHOLD, KEPT))
 
 
+def describe_machine(device: str) -> dict[str, str | int]:
+    """Return what a result's last bits depend on: threads, vector instructions, and the GPU."""
+    return {
+        "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "gpu": torch.cuda.get_device_name() if device == "cuda" else "none",
+    }
+
+
 def peak_memory_mib(device: str) -> float:
     """Return the peak memory of this process so far, in MiB: GPU memory on CUDA, else resident."""
     if device == "cuda":

@@ -13,6 +13,8 @@ from nbutils.errors import DataError, TrainingDivergedError
 
 WINDOW = 20  # steps
 RUNAWAY = 2.0  # times the loss of guessing
+FIRST_STEPS = 3
+MOST_AT_START = 3.0  # times the loss of guessing that a start is allowed
 
 
 def check_labels(labels: ArrayLike | None, *, n_texts: int, n_classes: int) -> NDArray[np.int64]:
@@ -82,7 +84,7 @@ class LossWatch:
         ------
         TrainingDivergedError
             The loss or the gradient is NaN or infinite, or the median loss of the last `WINDOW`
-            steps is more than `RUNAWAY` times that of guessing and of the first `WINDOW` steps.
+            steps is more than `RUNAWAY` times that of guessing and of the first steps.
         """
         if not math.isfinite(loss) or not math.isfinite(gradient_norm):
             raise TrainingDivergedError(
@@ -90,12 +92,13 @@ class LossWatch:
                 f"{self._advice()}"
             )
         self.recent.append(loss)
+        if step <= FIRST_STEPS:  # a badly drawn head may begin far above guessing
+            worst = MOST_AT_START * self.guessing
+            self.start = min(max(loss, self.start or 0.0), worst)
         if len(self.recent) < WINDOW:
             return
         level = median(self.recent)  # single spikes are no divergence
-        if self.start is None:
-            self.start = level
-        if level > RUNAWAY * max(self.guessing, self.start):
+        if level > RUNAWAY * max(self.guessing, self.start or 0.0):
             raise TrainingDivergedError(
                 f"step {step}: the median loss of the last {WINDOW} steps is {level:.2f}, that of "
                 f"guessing {self.guessing:.2f}: the training diverges; {self._advice()}"

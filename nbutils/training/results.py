@@ -14,6 +14,7 @@ from nbutils.artifacts import read_json, write_bytes, write_json
 from nbutils.metrics import Score, compare_paired, score_predictions
 from nbutils.training.api import FineTuned
 from nbutils.training.diagnosis import describe_fit
+from nbutils.training.machine import describe_machine
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -89,8 +90,9 @@ def build_metrics(
             "stopped": history.stopped,
             "device": history.device,
             "precision": history.precision,
-            "diagnosis": describe_fit(history, n_classes=len(classifier.classes.names)),
+            "diagnosis": describe_fit(history),
         },
+        "machine": describe_machine(history.device),
     }
 
 

@@ -1,0 +1,42 @@
+"""Files as raw texts: nothing lost, nothing guessed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nbutils.data.readers import class_folders, read_file, read_text
+from nbutils.errors import DataError
+from nbutils.params.data_prep import DataPrepParams
+
+
+def test_unquoted_tsv_loses_no_rows_between_two_quotation_marks(tmp_path: Path) -> None:
+    lines = [f"plain text number {k}\tpos" for k in range(30)]
+    lines[5], lines[12] = '"he said\tneg', 'she said"\tneg'
+    (tmp_path / "t.tsv").write_text("text\tlabel\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    raw = read_file(tmp_path / "t.tsv", DataPrepParams.of({"dataset": "t.tsv"}))
+    assert len(raw.texts) == 30
+    assert raw.texts[5] == '"he said'
+    assert raw.notes == ("t.tsv was read as a TSV file without quoting.",)
+
+
+def test_quoted_tsv_with_a_line_break_in_a_text_is_read_with_quoting(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text('text\tlabel\n"one\nline"\tpos\nother\tneg\n')
+    raw = read_file(tmp_path / "t.tsv", DataPrepParams.of({"dataset": "t.tsv"}))
+    assert raw.texts == ["one\nline", "other"]
+
+
+def test_folders_named_after_splits_are_no_classes(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for label in ("pos", "neg"):
+            (tmp_path / split / label).mkdir(parents=True)
+            (tmp_path / split / label / "1.txt").write_text("a text")
+    with pytest.raises(DataError, match=r"sub-folders test, train are splits, .*test_dataset"):
+        class_folders(tmp_path)
+
+
+def test_utf_16_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,label\na,b\n", encoding="utf-16")
+    with pytest.raises(DataError, match="expected UTF-8, found UTF-16"):
+        read_text(tmp_path / "t.csv")
