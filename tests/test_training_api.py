@@ -124,20 +124,49 @@ def test_usual_mistake_is_said_aloud(
         nbutils.fine_tune(SENTENCES, [1, 0, 1, 0], **quick(tiny_bert, **change))
 
 
-@pytest.mark.filterwarnings("ignore:learning_rate")
-def test_rate_that_is_far_too_high_does_not_end_in_silence(
+def test_label_unseen_in_training_is_refused(tiny_bert: Path) -> None:
+    with pytest.raises(DataError, match=r"row 0 has 2, which does not occur in training; known: 0"):
+        nbutils.fine_tune(SENTENCES, [1, 0, 1, 0], validation=(["x"], [2]), **quick(tiny_bert))
+
+
+def test_dataset_without_the_columns_says_how_to_rename(tiny_bert: Path) -> None:
+    data = Dataset.from_dict({"sentence": ["a"], "label": [0]})
+    with pytest.raises(DataError, match=r"expected columns 'text' and 'label'.*rename_column"):
+        nbutils.fine_tune(data, **quick(tiny_bert))
+
+
+def test_attention_dropout_takes_the_architectures_own_name(tmp_path: Path) -> None:
+    from transformers import DistilBertConfig, DistilBertModel
+
+    from nbutils.checkpoints import load_classifier
+
+    config = DistilBertConfig(vocab_size=30, dim=16, n_layers=1, n_heads=2, hidden_dim=16)
+    DistilBertModel(config).save_pretrained(tmp_path)
+    model = load_classifier(str(tmp_path), label_names=["a", "b"], attention_dropout=0.0)
+    assert model.config.attention_dropout == 0.0
+
+
+def test_unknown_parameter_is_refused(tiny_bert: Path) -> None:
+    with pytest.raises(ParameterError, match="did you mean 'epochs'"):
+        nbutils.fine_tune(SENTENCES, [1, 0, 1, 0], model=str(tiny_bert), epoch=3)
+
+
+def test_length_beyond_the_positions_is_refused(tiny_bert: Path) -> None:
+    with pytest.raises(CheckpointError, match="max_length: expected at most 64"):
+        nbutils.fine_tune(SENTENCES, [1, 0, 1, 0], **quick(tiny_bert, max_length=65))
+
+
+def test_same_seed_gives_the_same_weights_and_another_seed_others(
     tiny_bert: Path, reviews: pd.DataFrame
 ) -> None:
-    from nbutils.training.diagnosis import describe_fit
-
-    texts, labels = reviews["text"].tolist(), reviews["label"].tolist()
-    recipe = quick(tiny_bert, learning_rate=1e-2, warmup_fraction=0, max_grad_norm=1e6)
-    said = ""
-    try:
-        said = describe_fit(nbutils.fine_tune(texts, labels, **recipe).history)
-    except TrainingDivergedError as error:
-        said = str(error)
-    assert "lower it" in said or "lower fine_tune.learning_rate" in said
+    data = Dataset.from_pandas(reviews, preserve_index=False)
+    first, again, other = (
+        nbutils.fine_tune(data, **quick(tiny_bert, epochs=2, seed=seed)) for seed in (1, 1, 2)
+    )
+    assert first.history.losses == again.history.losses
+    same, different = weights_of(first), weights_of(other)
+    assert all(torch.equal(tensor, same[name]) for name, tensor in weights_of(again).items())
+    assert not torch.equal(same["classifier.weight"], different["classifier.weight"])
 
 
 @pytest.mark.parametrize("class_weights", ["none", "balanced"])

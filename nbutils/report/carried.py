@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("example_id", "label", "predicted", "confidence")
+TYPES = {"example_id": "int64", "label": "int64", "predicted": "int64", "confidence": "float64"}
 DECIMALS = 6  # of the confidence
 MOST_ROWS = 20_000  # about 120 kB in a page
 FORM = "base64 of zlib of JSON: one list per column"
@@ -76,12 +77,12 @@ def unpack_predictions(manifest: Mapping[str, Any]) -> pd.DataFrame | None:
         packed = base64.b64decode(carried["columns"], validate=True)
         unpacking = zlib.decompressobj()
         columns = json.loads(unpacking.decompress(packed, LARGEST))
-        rows = pd.DataFrame({name: columns[name] for name in COLUMNS})
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        rows = pd.DataFrame({name: columns[name] for name in COLUMNS}).astype(TYPES)
+    except (LookupError, TypeError, ValueError, OverflowError, zlib.error) as error:
         raise DataError(f"predictions carried by the report: cannot be read; {error}") from None
-    if len(rows) != carried.get("rows"):
+    if len(rows) != carried.get("rows") or not rows["example_id"].is_unique:
         raise DataError(
-            f"predictions carried by the report: expected {carried.get('rows')} rows, "
-            f"found {len(rows)}"
+            f"predictions carried by the report: expected {carried.get('rows')} rows with an "
+            f"example_id each, found {len(rows)} with {rows['example_id'].nunique()}"
         )
     return rows

@@ -93,7 +93,11 @@ def _environment(differences: Sequence[Difference], verdict: str) -> list[str]:
     cause = "" if verdict == "bit-identical" else ", the likely cause"
     rows = [("environment", "reported", "now")]
     rows += [(d.name, _show(d.reported), _show(d.now)) for d in differences]
-    return [f"differences of environment{cause}:", *_align(rows)]
+    lines = [f"differences of environment{cause}:", *_align(rows)]
+    threads = next((d.reported for d in differences if d.name == "machine.threads"), None)
+    if cause and isinstance(threads, int):
+        lines.append(f"to run it with as many threads as then: OMP_NUM_THREADS={threads}")
+    return lines
 
 
 def _verdict(result: Reproduction) -> str:

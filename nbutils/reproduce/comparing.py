@@ -244,5 +244,5 @@ def _surroundings(manifest: Mapping[str, Any]) -> dict[str, Any]:
         **dict(_flatten({"machine": manifest.get("machine", {})})),
         **{f"training.{name}": training[name] for name in MACHINE if name in training},
         **dict(_flatten({"code": manifest.get("code", {})})),
-        **({"changes.sha256": changes["sha256"]} if changes else {}),
+        **({"changes.sha256": changes.get("sha256")} if changes else {}),
     }

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +14,7 @@ from nbutils.artifacts import read_json
 from nbutils.errors import CheckpointError, DataError, NotebookFailedError
 from nbutils.params.study import Study
 from nbutils.publishing import MANIFEST, fingerprint_predictions
-from nbutils.report.carried import read_test_rows
+from nbutils.report.carried import read_test_rows, unpack_predictions
 from nbutils.report.page import read_manifest
 from nbutils.reproduce.checking import Check, check_checkpoint, check_data, check_seals
 from nbutils.reproduce.comparing import Comparison, compare_manifests
@@ -104,13 +103,14 @@ def reproduce_report(
     """
     manifest = _finished_manifest(report)
     study = rebuild_study(manifest, data=data, model=model)
-    inputs = (*check_seals(report), *_check_inputs(study, manifest))
+    inputs = (*check_seals(report), *_inputs_here(study, manifest))
     if not anyway and any(check.outcome == "bad" for check in inputs):
         return Reproduction(report, inputs)
     check_study(study)
-    study = study.model_copy(update={"name": f"{study.name}-reproduced"})
+    name = study.name
+    study = study.model_copy(update={"name": f"{name}-reproduced"})
     runs_dir.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"reproduce-{manifest['name']}-", dir=runs_dir))
+    folder = Path(tempfile.mkdtemp(prefix=f"reproduce-{name}-", dir=runs_dir))
     reports = folder / "reports" if reports_dir is None else reports_dir
     command = _command(report, data, model)
     run = _run(study, command, folder=folder, reports_dir=reports, watcher=watcher)
@@ -118,7 +118,7 @@ def reproduce_report(
     page = run.report_dir / "index.html"
     if comparison.verdict == "different":
         return Reproduction(report, inputs, comparison, folder, page)
-    _remove(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     return Reproduction(report, inputs, comparison, None, page if reports_dir else None)
 
 
@@ -131,10 +131,14 @@ def _finished_manifest(report: Path) -> dict[str, Any]:
             f"{report}: expected a study that completed, found one that {manifest.get('status')}; "
             "there is nothing to compare with"
         )
+    for name in ("stage_keys", "metrics", "environment", "code"):
+        if not isinstance(manifest.get(name), Mapping):
+            raise DataError(f"{report}: expected {name} in its manifest, found none that is one")
+    unpack_predictions(manifest)  # refused now rather than after training
     return manifest
 
 
-def _check_inputs(study: Study, manifest: Mapping[str, Any]) -> tuple[Check, Check]:
+def _inputs_here(study: Study, manifest: Mapping[str, Any]) -> tuple[Check, Check]:
     try:
         data = check_data(study, manifest)
     except DataError as error:
@@ -172,14 +176,8 @@ def _run(
         page = reports_dir / study.name / "index.html"
         raise NotebookFailedError(f"{error}; report: {page}") from None
     except BaseException:
-        _remove(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):  # others are in it
-        folder.parent.rmdir()
 
 
 def _compare(run: StudyRun, manifest: Mapping[str, Any], report: Path) -> Comparison:
