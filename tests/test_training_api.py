@@ -12,7 +12,7 @@ import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 import nbutils
-from nbutils.errors import DataError, TrainingDivergedError
+from nbutils.errors import CheckpointError, DataError, ParameterError, TrainingDivergedError
 from nbutils.training.history import History
 
 SENTENCES = ["I love this movie", "This film is terrible", "Amazing experience", "Worst movie ever"]
