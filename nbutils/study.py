@@ -23,7 +23,6 @@ from nbutils.artifacts import (
     project_dir,
     read_json,
     write_json,
-    write_text,
 )
 from nbutils.checkpoints import check_checkpoint, fingerprint_checkpoint
 from nbutils.data.sources import check_source, fingerprint_source
@@ -315,8 +314,3 @@ def _cell_parameters(run: StudyRun, stage: str, folder: Path) -> Mapping[str, An
     return values | {
         name: place.as_posix() for name, place in places.items() if place and name in values
     }
-
-
-def write_params(run: StudyRun, folder: Path) -> None:
-    """Write the study as it ran to `params.yaml`, so that the folder alone runs it again."""
-    write_text(folder / "params.yaml", run.study.to_yaml())

@@ -110,7 +110,8 @@ def bump(pattern: str, *, place: int = 0) -> Edit:
 
 SCRIPT = '<script type="application/json" id="nbutils-manifest">'
 EDITS = {
-    "tile": ("index.html", bump(r'<dd class="value">(?:<[^>]*>)*([^<]*\d)'), {"page", "numbers shown"}),
+    "tile": ("index.html", bump(r'<dd class="value">(?:<[^>]*>)*([^<]*\d)'),
+             {"page", "numbers shown"}),
     "interval": ("index.html", bump(r"95 % interval ([\d.]+) to"), {"page", "numbers shown"}),
     "table": ("03_error_analysis.html", bump(r"<td[^>]*>(\d[^<]*)</td>"), {"page"}),
     "figure": ("02_fine_tune.html", bump(r'<path[^>]* d="([^"]+)"'), {"page"}),
@@ -205,14 +206,11 @@ def test_report_from_elsewhere_is_reproduced_bit_for_bit_with_data_given(
     assert "test.accuracy.value" in found.stdout
     assert "different" not in found.stdout
     assert "\nverdict: bit-identical: " in found.stdout
-    assert (
-        check_report(tmp_path / "again/tiny-reproduced/index.html", data="none").checks[0].outcome
-    )
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "02_fine_tune.html",
-        "again",
-        "here",
-    ]
+    new = check_report(tmp_path / "again" / "tiny-reproduced" / "index.html")
+    assert new.checks[0].outcome == "good"
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"02_fine_tune.html", "again", "here", "runs"}
+    assert list((tmp_path / "runs").iterdir()) == []
     assert [path for path in sorted(project.rglob("*")) if path.name != "reviews.csv"] == before
 
 
@@ -365,7 +363,7 @@ def test_same_label_with_other_confidence_is_within_tolerance_when_close(tmp_pat
     worse = compare_manifests(reported, made_up(predictions=far, predictions_sha256="c" * 64))
     assert worse.verdict == "different"
     said = describe_reproduction(Reproduction(Path("r.html"), (), worse))
-    assert "different: 0 of 12 scores and predicted probabilities" in said
+    assert "different: 0 of 12 values and predicted probabilities" in said
 
 
 def test_other_label_is_named_by_its_example(tmp_path: Path) -> None:
@@ -380,7 +378,7 @@ def test_other_label_is_named_by_its_example(tmp_path: Path) -> None:
     assert "other label                    12 (example_id 10, 11, " in said
     assert "19, ...)" in said
     assert "the new run is kept in runs/x" in said
-    assert "verdict: different: 0 of 12 scores and 12 of 14 predicted labels" in said
+    assert "verdict: different: 0 of 12 values and 12 of 14 predicted labels" in said
 
 
 def test_examples_of_one_run_alone_are_a_difference(tmp_path: Path) -> None:
@@ -399,7 +397,7 @@ def test_other_hash_without_rows_is_a_difference() -> None:
     assert found.verdict == "different"
     said = describe_reproduction(Reproduction(Path("r.html"), (), found))
     assert "another sha256; the report carries no rows" in said
-    assert "0 of 12 scores and the sha256 of the predictions" in said
+    assert "0 of 12 values and the sha256 of the predictions" in said
 
 
 def test_differences_of_environment_are_listed_as_the_likely_cause() -> None:

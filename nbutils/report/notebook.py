@@ -8,6 +8,7 @@ from typing import Any
 
 from nbutils.artifacts import write_text
 from nbutils.errors import DataError
+from nbutils.redaction import Redactor
 from nbutils.report.cells import PARAMETER_TAGS, assigned_parameters, prepare_cells
 from nbutils.report.figures import figures_of_cells, render_figure
 from nbutils.report.markup import Markup
@@ -118,11 +119,12 @@ def _read(notebook: Path) -> Any:
     import nbformat
 
     try:
-        return nbformat.read(notebook, as_version=4)
+        found = nbformat.read(notebook, as_version=4)
     except OSError as error:
         raise DataError(f"{notebook}: cannot be read ({error.strerror})") from None
     except Exception as error:  # nbformat raises a different kind for each thing that is wrong
         raise DataError(f"{notebook}: expected a Jupyter notebook; {error}") from None
+    return Redactor.from_environment().redact_notebook(found)
 
 
 def _title(cells: Any) -> str:

@@ -118,7 +118,7 @@ def _differing(comparison: Comparison) -> str:
     compared = [m for m in comparison.metrics if m.verdict != "not compared"]
     wrong = sum(metric.verdict == "different" for metric in compared)
     found = comparison.predictions
-    parts = [f"{wrong} of {len(compared)} scores"]
+    parts = [f"{wrong} of {len(compared)} values"]
     if found.other_label or found.unmatched:
         parts.append(f"{found.other_label + found.unmatched} of {found.rows} predicted labels")
     elif found.verdict == "different":
