@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from nbutils.artifacts import LAST_ARTIFACT, NOTEBOOKS
+from nbutils.execution import run_notebook
 from nbutils.params.study import SECTIONS
 
 STAGES = list(NOTEBOOKS)
@@ -98,6 +99,31 @@ def test_plain_papermill_runs_the_notebooks_one_by_one(
         )
         assert done.returncode == 0, done.stderr[-3000:]
         assert (tmp_path / "runs" / stage / "interactive" / LAST_ARTIFACT[stage]).is_file()
+
+
+@pytest.mark.slow
+def test_run_all_can_be_run_again(
+    tmp_path: Path, tiny_bert: Path, reviews: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    reviews.to_csv("reviews.csv", index=False)
+    given = {
+        "data_prep": {"dataset": "reviews.csv", "tokenizer": str(tiny_bert), "max_length": 16},
+        "fine_tune": {"model": str(tiny_bert), "max_length": 16, "epochs": 1},
+        "error_analysis": {"worst_examples": 3},
+    }
+    for stage in STAGES:
+        path = ROOT / "notebooks" / NOTEBOOKS[stage]
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            if "parameters" in cell["metadata"].get("tags", []):
+                lines = [f"{name} = {value!r}\n" for name, value in given[stage].items()]
+                cell["source"] = [*cell["source"], "\n", *lines]
+                cell["metadata"]["tags"] = []
+        again = [{**cell, "id": f"{cell['id']}-again"} for cell in notebook["cells"]]
+        notebook["cells"] += again
+        (tmp_path / path.name).write_text(json.dumps(notebook), encoding="utf-8")
+        run_notebook(tmp_path / path.name, tmp_path / f"{stage}.ipynb", parameters={})
 
 
 @pytest.mark.slow
