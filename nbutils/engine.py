@@ -10,12 +10,14 @@ Papermill imports this module by its entry point while it is being imported itse
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager
 
 from nbutils.artifacts import write_text
+from nbutils.endings import MEMORY, find_headings
 from nbutils.errors import NotebookFailedError
 from nbutils.kernels import KernelWatch, describe_death, end_in_order, memory_limit_mib
 from nbutils.progress import Limits, OnProgress, Progress
@@ -46,8 +49,9 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
         self.on_progress = on_progress
         code = [index for index, cell in enumerate(nb.cells) if cell.cell_type == "code"]
         self.numbers = {index: number for number, index in enumerate(code, start=1)}
-        self.headings = _headings(nb)
+        self.headings = find_headings([(cell.cell_type, cell.source) for cell in nb.cells])
         self.running = 0
+        self.begun = False
         parameters = nb.metadata.get("papermill", {}).get("parameters") or {}
         self.redactor = Redactor.from_environment().knowing(parameters)
 
@@ -60,6 +64,7 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
         self.last_save_time = self.now()
 
     def cell_start(self, cell: Any, cell_index: int | None = None, **changes: Any) -> None:
+        self.begun = True
         super().cell_start(cell, cell_index, **changes)
         if cell_index in self.numbers:
             self.running = cell_index or 0
@@ -88,15 +93,31 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
             )
         )
 
+    def fail_to_start(self, error: BaseException, *, last_words: str) -> None:
+        """Mark the first code cell failed: there was no kernel to run it."""
+        index = next(iter(self.numbers), None)
+        if index is not None:
+            cell, name = self.nb.cells[index], type(error).__name__
+            self.fail(cell, index, error, name=name, last_words=last_words)
 
-def _headings(nb: Any) -> list[str]:
-    found, current = [], ""
-    for cell in nb.cells:
-        if cell.cell_type == "markdown":
-            titles = [line for line in cell.source.splitlines() if line.startswith("#")]
-            current = titles[-1].lstrip("# ").strip() if titles else current
-        found.append(current)
-    return found
+    def note_memory(self, peak_mib: float) -> None:
+        """Keep in the notebook what its kernel needed."""
+        self.nb.metadata[MEMORY] = {
+            "kernel_peak_mib": round(peak_mib, 1),
+            "memory_limit_mib": round(memory_limit_mib(), 1),
+        }
+
+    def notebook_complete(self, **changes: Any) -> None:
+        """Note the end; papermill's own marks cells that never ran as completed."""
+        self.end_time = self.now()
+        papermill = self.nb.metadata.papermill
+        papermill["end_time"] = self.end_time.isoformat()
+        papermill["duration"] = (self.end_time - self.start_time).total_seconds()
+        for cell in self.nb.cells:
+            if cell.metadata.papermill["status"] == self.RUNNING:  # stopped while being stopped
+                self.cell_exception(cell)
+        self.cleanup_pbar()
+        self.save()
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
@@ -123,20 +144,28 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
 
     def papermill_execute_cells(self) -> None:
         with KernelWatch(self._process().pid) as self.watch:
-            for index, cell in enumerate(self.nb.cells):
-                self.nb_man.cell_start(cell, index)
-                try:
-                    self.execute_cell(cell, index)
-                except CellExecutionError as error:
-                    self.nb_man.cell_exception(cell, cell_index=index, exception=error)
-                    break
-                except BaseException as error:
-                    reason = self._end_of(error)
-                    name, words = type(error).__name__, self._last_words()
-                    self.nb_man.fail(cell, index, reason, name=name, last_words=words)
-                    raise reason from error
-                finally:
-                    self.nb_man.cell_complete(cell, cell_index=index)
+            try:
+                for index, cell in enumerate(self.nb.cells):
+                    self._run_cell(index, cell)
+            except CellExecutionError:
+                pass  # papermill raises it from what stands in the cell
+            finally:
+                self.nb_man.note_memory(self.watch.peak_mib)
+
+    def _run_cell(self, index: int, cell: Any) -> None:
+        try:
+            self.nb_man.cell_start(cell, index)
+            self.execute_cell(cell, index)
+        except CellExecutionError as error:
+            self.nb_man.cell_exception(cell, cell_index=index, exception=error)
+            raise
+        except BaseException as error:
+            reason = self._end_of(error)
+            name, words = type(error).__name__.lstrip("_"), self.last_words()
+            self.nb_man.fail(cell, index, reason, name=name, last_words=words)
+            raise reason from error
+        finally:
+            self.nb_man.cell_complete(cell, cell_index=index)
 
     def _process(self) -> Any:
         return self.km.provisioner.process
@@ -158,7 +187,23 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
     def log_output_message(self, output: Any) -> None:
         super().log_output_message(self.nb_man.redactor.redact_tree(output))
 
-    def _last_words(self) -> str:
+    def end_unstarted(self, error: Exception) -> NotebookFailedError:
+        """Return why there was no kernel to run a cell, with what its process said."""
+        words = self.last_words()
+        reason = NotebookFailedError(f"the kernel did not start: {error}")
+        self.nb_man.fail_to_start(reason, last_words=words)
+        last = f"; its last words: {words.splitlines()[-1]}" if words else ""
+        return NotebookFailedError(f"{reason}{last}")
+
+    def end_process(self) -> None:
+        """End the kernel's process by force, if it is still there."""
+        process = None if self.km is None else getattr(self.km.provisioner, "process", None)
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait()
+
+    def last_words(self) -> str:
+        """Return the end of what the kernel's process itself wrote."""
         log = None if self.private_dir is None else self.private_dir / KERNEL_LOG
         if log is None or not log.is_file():
             return ""
@@ -182,6 +227,7 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
         kernel_name: str,
         output_path: str | None = None,
         on_progress: OnProgress | None = None,
+        save_to: Path | None = None,
         **settings: Any,
     ) -> Any:
         """Execute `nb`, save it to `output_path` as it goes, and return it.
@@ -196,6 +242,8 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
             Where it is saved; None: nowhere.
         on_progress
             Told of each cell and of each step of a training.
+        save_to
+            Saved there instead of `output_path`, to which papermill itself writes, not atomically.
         **settings
             What papermill passes to every engine.
         """
@@ -204,6 +252,8 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
             for name in ("log_output", "progress_bar", "autosave_cell_every")
             if name in settings
         }
+        if save_to is not None:
+            output_path = nb.metadata.papermill["output_path"] = str(save_to)
         manager = _Manager(nb, output_path=output_path, on_progress=on_progress, **looks)
         manager.notebook_start()
         try:
@@ -232,7 +282,7 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
         client = _Client(
             nb_man,
             kernel_name=kernel_name,
-            startup_timeout=start_timeout,
+            startup_timeout=_start_timeout(start_timeout, limits),
             log=logging.getLogger("papermill"),
             log_output=nb_man.log_output,
             stdout_file=stdout_file,
@@ -245,5 +295,24 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
             client.private_dir = Path(private)
             # What the kernel's process itself writes (a crash in C++, say) is kept for the report
             # and does not mix with the lines of this process.
-            with (client.private_dir / KERNEL_LOG).open("wb") as log:
+            with (client.private_dir / KERNEL_LOG).open("wb") as log, _no_orphan(client):
                 return client.execute(stdout=log, stderr=log)
+
+
+def _start_timeout(seconds: int, limits: Limits | None) -> int:
+    left = None if limits is None else limits.next_timeout()
+    return seconds if left is None else min(seconds, math.ceil(left))
+
+
+@contextlib.contextmanager
+def _no_orphan(client: _Client) -> Iterator[None]:
+    """See to it that a kernel which did not start is told of, and that none outlives its run."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        if client.nb_man.begun:
+            raise
+        client.end_process()
+        raise client.end_unstarted(error) from error
+    finally:
+        client.end_process()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +13,11 @@ from typing import Any
 import papermill
 
 from nbutils import errors
+from nbutils.artifacts import write_bytes
+from nbutils.endings import describe_full_disk, is_disk_full
 from nbutils.progress import Limits, OnProgress
 
+NO_SPACE = os.strerror(errno.ENOSPC)
 ENGINE = "nbutils"  # registered by its entry point; see nbutils.engine
 REFUSALS: dict[str, type[errors.NbutilsError]] = {
     refusal.__name__: refusal
@@ -50,25 +56,43 @@ def run_notebook(
         A cell failed otherwise, or the kernel died.
     """
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    settings = {"parameters": dict(parameters), "on_progress": on_progress, "limits": limits}
     try:
-        papermill.execute_notebook(
-            _literal(source),
-            _literal(destination),
-            parameters=dict(parameters),
-            engine_name=ENGINE,
-            progress_bar=False,
-            on_progress=on_progress,
-            limits=limits,
-        )
+        _execute(source, destination, settings)
     except papermill.PapermillExecutionError as error:
         place = f"{source.name}, cell {error.exec_count}"
         if error.ename in REFUSALS:
             raise REFUSALS[error.ename](f"{source.name}: {error.evalue}") from None
+        if NO_SPACE in error.evalue:
+            full = describe_full_disk(destination.parent)
+            raise errors.NotebookFailedError(f"{place}: {full}; {error.evalue}") from None
         raise errors.NotebookFailedError(f"{place}: {error.ename}: {error.evalue}") from None
     except errors.NotebookFailedError as error:  # a dead kernel, a time limit
         raise errors.NotebookFailedError(f"{source.name}: {error}") from None
-    except RuntimeError as error:  # a kernel that does not start
-        raise errors.NotebookFailedError(f"{source.name}: {error}") from None
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        full = describe_full_disk(destination.parent)
+        raise errors.NotebookFailedError(f"{source.name}: {full}") from None
+
+
+def _execute(source: Path, destination: Path, settings: Mapping[str, Any]) -> None:
+    # Papermill writes the notebook in place, so that a full disk would tear it: it gets a place of
+    # its own, and what it wrote is put at the destination whole.
+    with tempfile.TemporaryDirectory(prefix="nbutils-") as place:
+        written = Path(place) / destination.name
+        try:
+            papermill.execute_notebook(
+                _literal(source),
+                _literal(written),
+                engine_name=ENGINE,
+                progress_bar=False,
+                save_to=destination,
+                **settings,
+            )
+        finally:
+            if written.is_file():
+                write_bytes(destination, written.read_bytes())
 
 
 def _literal(path: Path) -> str:

@@ -42,13 +42,19 @@ class KernelWatch:
     def _sample(self) -> None:
         while not self._stopped.is_set():
             try:
-                memory = psutil.Process(self.pid).memory_info()
+                self.peak_mib = max(self.peak_mib, _memory_mib(self.pid))
             except psutil.Error:
                 return
-            # Windows remembers the peak itself
-            used = getattr(memory, "peak_wset", memory.rss)
-            self.peak_mib = max(self.peak_mib, used / 2**20)
             self._stopped.wait(SAMPLE_SECONDS)
+
+
+def _memory_mib(pid: int) -> float:
+    try:  # Linux and Windows remember the peak themselves
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+        return float(status.partition("VmHWM:")[2].split()[0]) / 1024
+    except (OSError, IndexError):
+        memory = psutil.Process(pid).memory_info()
+        return float(getattr(memory, "peak_wset", memory.rss) / 2**20)
 
 
 def memory_limit_mib() -> float:

@@ -62,17 +62,30 @@ def publish(run: StudyRun, *, failed_folder: Path | None = None) -> bool:
     bool
         Whether anything was written.
     """
+    from nbutils.report.site import write_site
+
     with locked(run.runs_dir, f"report-{digest([str(run.report_dir.resolve())])}"):
         render_key = _render_key(run)
         if run.status == "completed" and run.reused and _is_published(run, render_key):
             return False
+        # Until the last page is there the report does not count as published.
+        (run.report_dir / MANIFEST).unlink(missing_ok=True)
+        _sweep(run.report_dir)
         _publish(run, render_key, failed_folder)
+    with locked(run.runs_dir, f"site-{digest([str(run.reports_dir.resolve())])}"):
+        _sweep(run.reports_dir)
+        write_site(run.reports_dir)
     return True
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run was just writing; the folder's lock is held."""
+    for stray in folder.glob(".*.tmp"):
+        stray.unlink(missing_ok=True)
 
 
 def _publish(run: StudyRun, render_key: str, failed_folder: Path | None) -> None:
     from nbutils.report.seal import seal_pages
-    from nbutils.report.site import write_site
 
     folder = run.report_dir
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +102,6 @@ def _publish(run: StudyRun, render_key: str, failed_folder: Path | None) -> None
     if results.metrics:
         write_json(folder / "metrics.json", results.metrics)
     write_json(folder / MANIFEST, manifest)
-    write_site(run.reports_dir)
 
 
 def _render_key(run: StudyRun) -> str:
@@ -155,6 +167,7 @@ def _build_manifest(run: StudyRun, results: Results, render_key: str) -> dict[st
             "changes": describe_changes(Path.cwd()),
             "machine": dict(results.metrics.get("machine", {})),
             "timings": {done.stage: round(done.seconds, 2) for done in run.stages},
+            "kernel_peak_mib": {done.stage: done.kernel_peak_mib for done in run.stages},
             "metrics": dict(results.metrics),
             "findings": _headline_findings(results.findings),
             "predictions_sha256": None

@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbutils.tables import visible_text
+from nbutils.escaping import visible_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

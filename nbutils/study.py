@@ -6,8 +6,8 @@ import importlib.metadata
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,7 +26,14 @@ from nbutils.artifacts import (
 )
 from nbutils.checkpoints import check_checkpoint, fingerprint_checkpoint
 from nbutils.data.sources import check_source, fingerprint_source
-from nbutils.errors import CheckpointError, DataError, NbutilsError, ParameterError
+from nbutils.endings import describe_full_disk, is_disk_full, read_ending
+from nbutils.errors import (
+    CheckpointError,
+    DataError,
+    NbutilsError,
+    NotebookFailedError,
+    ParameterError,
+)
 from nbutils.params.base import StageParameters
 from nbutils.params.study import Study, is_plumbing
 
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
     from nbutils.progress import Limits, Progress
 
 DECISIVE = ("torch", "transformers", "tokenizers", "datasets", "scikit-learn", "numpy")
+NOTEBOOK = "notebook.ipynb"
 CHECKPOINTS = "checkpoints"  # in a fine_tune folder, while it is running
 REFUSED = (DataError, ParameterError, CheckpointError)
 
@@ -47,11 +55,12 @@ class StageRun:
     folder: Path
     reused: bool
     seconds: float = 0.0
+    kernel_peak_mib: float | None = None
 
     @property
     def notebook(self) -> Path:
         """The executed notebook."""
-        return self.folder / "notebook.ipynb"
+        return self.folder / NOTEBOOK
 
 
 @dataclass
@@ -171,13 +180,33 @@ def run_study(
         if not any(run.report_dir.iterdir()):
             run.report_dir.rmdir()
         raise
-    except (NbutilsError, KeyboardInterrupt) as error:
-        run.status = "failed" if isinstance(error, NbutilsError) else "interrupted"
-        run.problem = str(error) or "stopped from outside"
-        publish(run, failed_folder=_stage_folder(run, run.failed_stage or STAGES[0]))
-        raise
+    except (NbutilsError, KeyboardInterrupt, OSError) as error:
+        raise _end_early(run, error) from error
     publish(run)
     return run
+
+
+def _end_early(run: StudyRun, error: BaseException) -> BaseException:
+    """Publish how a run ended before its end, and return what is to be raised."""
+    from nbutils.publishing import publish
+
+    folder = _stage_folder(run, run.failed_stage or STAGES[0])
+    full = is_disk_full(error)
+    if full:
+        error = NotebookFailedError(f"{run.failed_stage}: {describe_full_disk(folder)}")
+    run.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    ending = read_ending(folder / NOTEBOOK)
+    details = "" if ending is None else ending.describe()
+    run.problem = f"{error or 'stopped from outside'}\n{details}".strip()
+    if folder.is_dir():  # what was half made is of no use, and may fill the disk
+        with suppress(OSError):
+            _clear(folder, keep={CHECKPOINTS, NOTEBOOK})
+    try:
+        publish(run, failed_folder=folder)
+    except OSError as second:
+        if not is_disk_full(second):
+            raise
+    return error
 
 
 @contextmanager
@@ -197,6 +226,8 @@ def _make_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
+        if is_disk_full(error):
+            raise
         reason = error.strerror or str(error)
         raise ParameterError(f"{folder}: cannot be written to ({reason}); choose another") from None
 
@@ -254,8 +285,7 @@ def _run_stage(run: StudyRun, stage: str, watcher: StudyWatcher | None) -> Stage
     folder = run.runs_dir / stage / key
     with locked(run.runs_dir, key):  # the same stage in another process: wait, then use its result
         if (folder / STAGE_FILE).is_file() and not run.fresh:
-            seconds = float(read_json(folder / STAGE_FILE).get("seconds", 0.0))
-            done = StageRun(stage, key, folder, reused=True, seconds=seconds)
+            done = _reuse_stage(stage, key, folder)
         else:
             done = _execute_stage(run, stage, key, folder, watcher)
     if watcher is not None:
@@ -263,13 +293,18 @@ def _run_stage(run: StudyRun, stage: str, watcher: StudyWatcher | None) -> Stage
     return done
 
 
-def _clear(folder: Path, *, keep_checkpoints: bool) -> None:
-    """Make a stage folder empty, but for the states that a killed training goes on from."""
+def _reuse_stage(stage: str, key: str, folder: Path) -> StageRun:
+    noted = read_json(folder / STAGE_FILE)
+    seconds, peak = float(noted.get("seconds", 0.0)), noted.get("kernel_peak_mib")
+    return StageRun(stage, key, folder, reused=True, seconds=seconds, kernel_peak_mib=peak)
+
+
+def _clear(folder: Path, *, keep: Set[str]) -> None:
+    """Make a stage folder empty, but for what is to be kept."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
-        if path.name == CHECKPOINTS and keep_checkpoints:
-            continue
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.name not in keep:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _execute_stage(
@@ -279,16 +314,19 @@ def _execute_stage(
 
     if watcher is not None:
         watcher.stage_started(stage)
-    _clear(folder, keep_checkpoints=not run.fresh)
+    # a killed training goes on from its states
+    _clear(folder, keep=set() if run.fresh else {CHECKPOINTS})
     started, begin = datetime.now(timezone.utc), time.perf_counter()
     run_notebook(
         find_notebook(stage),
-        folder / "notebook.ipynb",
+        folder / NOTEBOOK,
         parameters=_cell_parameters(run, stage, folder),
         on_progress=None if watcher is None else lambda p: watcher.stage_progress(stage, p),
         limits=run.limits,
     )
     seconds = time.perf_counter() - begin
+    ending = read_ending(folder / NOTEBOOK)
+    peak = None if ending is None else ending.kernel_peak_mib
     write_json(
         folder / STAGE_FILE,
         {
@@ -297,10 +335,11 @@ def _execute_stage(
             "upstream": {done.stage: done.key for done in run.stages},
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(seconds, 2),
+            "kernel_peak_mib": peak,
             "nbutils": nbutils.__version__,
         },
     )
-    return StageRun(stage, key, folder, reused=False, seconds=seconds)
+    return StageRun(stage, key, folder, reused=False, seconds=seconds, kernel_peak_mib=peak)
 
 
 def _cell_parameters(run: StudyRun, stage: str, folder: Path) -> Mapping[str, Any]:

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from nbutils.tables import Facts, Note, Table, TextExamples, render_text, visible_text
+from nbutils.escaping import render_text, visible_text
+from nbutils.tables import Facts, Note, Table, TextExamples
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 from xml.etree import ElementTree
 
+from nbutils.escaping import visible_text
 from nbutils.plots.palette import GRID, INK, MUTED, SURFACE
-from nbutils.tables import visible_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

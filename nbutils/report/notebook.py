@@ -8,12 +8,12 @@ from typing import Any
 
 from nbutils.artifacts import write_text
 from nbutils.errors import DataError
+from nbutils.escaping import visible_text
 from nbutils.redaction import Redactor
 from nbutils.report.cells import PARAMETER_TAGS, assigned_parameters, prepare_cells
 from nbutils.report.figures import figures_of_cells, render_figure
 from nbutils.report.markup import Markup
 from nbutils.report.page import Fact, Page, Status, render_page
-from nbutils.tables import visible_text
 
 
 def render_notebook(notebook: Path, page: Page) -> str:

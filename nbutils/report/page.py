@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nbutils.errors import DataError
-from nbutils.tables import render_text, visible_text
+from nbutils.escaping import render_text, visible_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -8,6 +8,7 @@ torn: it is passed over for the one before.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -26,6 +27,7 @@ STATE_FILE = "state.json"
 KEPT = 2  # states: the newest, and the one before in case it is torn
 LONGEST_GAP = 90.0  # seconds of training that a kill may cost, the save itself not counted
 SHORTEST_GAP = 5.0
+GAP_VARIABLE = "NBUTILS_CHECKPOINT_SECONDS"  # of the environment: a fixed gap instead
 COST_FACTOR = 25.0  # a save that takes a second is made every 25: at most 4 % of the time
 
 Tensors = Mapping[str, torch.Tensor]
@@ -64,7 +66,9 @@ class Checkpoints:
     @property
     def is_due(self) -> bool:
         """Whether it is time to save: at most `LONGEST_GAP` after the last, rarer if it is slow."""
+        wished = os.environ.get(GAP_VARIABLE)
         gap = min(max(SHORTEST_GAP, COST_FACTOR * self.cost), LONGEST_GAP)
+        gap = float(wished) if wished else gap
         return time.monotonic() - self.saved_at >= gap
 
     def save(self, state: TrainingState) -> Path:

@@ -1,0 +1,301 @@
+"""What earlier runs left to be used again: listed, and removed where nothing needs it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from nbutils.artifacts import KEY_LENGTH, LAST_ARTIFACT, STAGE_FILE, STAGES, read_json
+from nbutils.errors import ParameterError
+from nbutils.study import CHECKPOINTS
+
+KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
+INTERACTIVE = "interactive"  # where a notebook writes that was opened in JupyterLab
+LOCKS = ".locks"
+MIB = 2**20  # bytes
+FORGOTTEN = 24 * 3600.0  # seconds after which nobody comes back to an unfinished stage
+STEP = re.compile(r"step-(\d+)")
+
+State = Literal["finished", "unfinished", "running"]
+
+
+@dataclass(frozen=True)
+class CachedStage:
+    """One stage folder of earlier runs.
+
+    Attributes
+    ----------
+    stage, key, folder
+        What it is, and where; the key of JupyterLab's own folder is ``"interactive"``.
+    state
+        ``"running"`` while a process holds the folder's lock.
+    step
+        Of the newest checkpoint that a killed training goes on from; None: there is none.
+    size
+        Bytes.
+    used
+        When it was made or went into a report, the later of both, in seconds since 1970.
+    reports
+        Names of the studies whose reports are made of it.
+    """
+
+    stage: str
+    key: str
+    folder: Path
+    state: State
+    step: int | None
+    size: int
+    used: float
+    reports: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What a pruning removed, or would remove, and what it left because a run needs it."""
+
+    removed: tuple[CachedStage, ...]
+    in_use: tuple[CachedStage, ...]
+
+    @property
+    def freed(self) -> int:
+        """Bytes of the folders that were removed."""
+        return sum(entry.size for entry in self.removed)
+
+
+def list_cache(
+    runs_dir: Path = Path("runs"), *, reports_dir: Path = Path("reports")
+) -> tuple[CachedStage, ...]:
+    """Return all stage folders, in the order of the stages, the latest used first.
+
+    Parameters
+    ----------
+    runs_dir
+        Folder of the runs; one that is not there holds no stages.
+    reports_dir
+        Folder of the reports that may be made of them.
+
+    Raises
+    ------
+    DataError
+        A report's manifest cannot be read, so that it is not known what the report uses.
+    """
+    reports = _reports_by_key(reports_dir)
+    found = [
+        _describe(stage, folder, runs_dir=runs_dir, reports=reports)
+        for stage in STAGES
+        for folder in _stage_folders(runs_dir / stage)
+    ]
+    return tuple(sorted(found, key=lambda entry: (STAGES.index(entry.stage), -entry.used)))
+
+
+def prune_cache(
+    runs_dir: Path = Path("runs"),
+    *,
+    reports_dir: Path = Path("reports"),
+    everything: bool = False,
+    dry_run: bool = False,
+) -> Pruned:
+    """Remove finished stages that no report uses, and unfinished ones that are a day old.
+
+    What a running process works on or reads from stays, whatever is asked for. Nothing but stage
+    folders is removed, and no link is followed.
+
+    Parameters
+    ----------
+    runs_dir, reports_dir
+        As for `list_cache`.
+    everything
+        Remove all stages, those in reports and those of JupyterLab too.
+    dry_run
+        Remove nothing, and return what would be removed.
+
+    Raises
+    ------
+    ParameterError
+        There is no such folder of reports, so that every stage would seem to be unused.
+    DataError
+        A report's manifest cannot be read.
+    """
+    if not everything and not reports_dir.is_dir():
+        raise ParameterError(
+            f"--reports-dir {reports_dir}: no such folder, so it is not known which stages reports "
+            "use; name the folder, or remove every stage with --prune --all"
+        )
+    removed: list[CachedStage] = []
+    in_use: list[CachedStage] = []
+    for entry in list_cache(runs_dir, reports_dir=reports_dir):
+        if not everything and not _is_unneeded(entry):
+            continue
+        with _unused(entry, runs_dir, dry_run=dry_run) as unused:
+            if unused and not dry_run:
+                _remove(entry)
+        (removed if unused else in_use).append(entry)
+    return Pruned(tuple(removed), tuple(in_use))
+
+
+def describe_cache(entries: Sequence[CachedStage]) -> str:
+    """Return the list of stage folders as a table of text, with their total below."""
+    if not entries:
+        return "no stage folders"
+    rows = [("stage", "key", "state", "MiB", "last used", "reports")]
+    for entry in entries:
+        step = "" if entry.step is None else f", at step {entry.step}"
+        used = datetime.fromtimestamp(entry.used).strftime("%Y-%m-%d %H:%M")
+        users = ", ".join(entry.reports) or "-"
+        size = f"{entry.size / MIB:.1f}"
+        rows.append((entry.stage, entry.key, f"{entry.state}{step}", size, used, users))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join([*lines, f"{_count(entries)}, {_mebibytes(entries)}"])
+
+
+def describe_pruned(pruned: Pruned, *, dry_run: bool) -> str:
+    """Return which folders went, which stayed because a run needs them, and what was freed."""
+    done = "would remove" if dry_run else "removed"
+    lines = [f"{done} {entry.stage}/{entry.key}" for entry in pruned.removed]
+    lines += [f"kept {entry.stage}/{entry.key}: a run is using it" for entry in pruned.in_use]
+    freed = f"{'would free' if dry_run else 'freed'} {_mebibytes(pruned.removed)}"
+    return "\n".join([*lines, f"{freed} ({_count(pruned.removed)})"])
+
+
+def _count(entries: Sequence[CachedStage]) -> str:
+    return f"{len(entries)} stage folder{'s' * (len(entries) != 1)}"
+
+
+def _mebibytes(entries: Sequence[CachedStage]) -> str:
+    return f"{sum(entry.size for entry in entries) / MIB:.1f} MiB"
+
+
+def _is_unneeded(entry: CachedStage) -> bool:
+    if entry.key == INTERACTIVE:
+        return False
+    if entry.state == "finished":
+        return not entry.reports
+    return time.time() - entry.used > FORGOTTEN
+
+
+def _stage_folders(parent: Path) -> list[Path]:
+    if parent.is_symlink() or not parent.is_dir():
+        return []
+    return [
+        folder
+        for folder in sorted(parent.iterdir())
+        if (KEY.fullmatch(folder.name) or folder.name == INTERACTIVE)
+        and folder.is_dir()
+        and not folder.is_symlink()
+    ]
+
+
+def _describe(
+    stage: str, folder: Path, *, runs_dir: Path, reports: Mapping[str, Mapping[str, float]]
+) -> CachedStage:
+    last = LAST_ARTIFACT[stage] if folder.name == INTERACTIVE else STAGE_FILE
+    finished = (folder / last).is_file()
+    users = reports.get(folder.name, {})
+    size, changed = _measure(folder)
+    state: State = "finished" if finished else "unfinished"
+    return CachedStage(
+        stage=stage,
+        key=folder.name,
+        folder=folder,
+        state="running" if _is_held(_lock_file(runs_dir, folder.name)) else state,
+        step=_last_step(folder / CHECKPOINTS),
+        size=size,
+        used=max([changed, *users.values()]),
+        reports=tuple(sorted(users)),
+    )
+
+
+def _measure(folder: Path) -> tuple[int, float]:
+    """Return the bytes in a folder, and when something in it last changed."""
+    size, changed = 0, folder.lstat().st_mtime
+    for path in folder.rglob("*"):
+        try:
+            status = path.lstat()
+        except FileNotFoundError:  # a run is at work in it
+            continue
+        size += 0 if path.is_dir() else status.st_size
+        changed = max(changed, status.st_mtime)
+    return size, changed
+
+
+def _last_step(checkpoints: Path) -> int | None:
+    names = [path.name for path in checkpoints.glob("step-*")]
+    return max((int(match[1]) for match in map(STEP.fullmatch, names) if match), default=None)
+
+
+def _reports_by_key(reports_dir: Path) -> dict[str, dict[str, float]]:
+    """Return, by stage key, the studies whose reports use it, and when each was written."""
+    found: dict[str, dict[str, float]] = {}
+    for path in sorted(reports_dir.glob("*/manifest.json")):
+        keys = read_json(path).get("stage_keys")
+        for key in keys.values() if isinstance(keys, dict) else ():
+            found.setdefault(str(key), {})[path.parent.name] = path.stat().st_mtime
+    return found
+
+
+def _lock_file(runs_dir: Path, name: str) -> Path:
+    return runs_dir / LOCKS / f"{name}.lock"
+
+
+def _is_held(lock: Path) -> bool:
+    if not lock.is_file():  # to look must not leave a file behind
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+@contextmanager
+def _unused(entry: CachedStage, runs_dir: Path, *, dry_run: bool) -> Iterator[bool]:
+    """Yield whether no run needs the folder, and hold its lock meanwhile, so that none begins."""
+    lock = _lock_file(runs_dir, entry.key)
+    if dry_run:
+        yield not _is_held(lock) and not _is_read(entry, runs_dir)
+        return
+    lock.parent.mkdir(exist_ok=True)
+    try:
+        with FileLock(lock, timeout=0):
+            yield not _is_read(entry, runs_dir)
+    except Timeout:
+        yield False
+
+
+def _is_read(entry: CachedStage, runs_dir: Path) -> bool:
+    """Return whether a later stage that is running was given this folder, or a report is written.
+
+    A run holds the lock of the stage it is at, and reads the stages before: their keys stand in the
+    parameters cell of its notebook.
+    """
+    held = [path.stem for path in (runs_dir / LOCKS).glob("*.lock") if _is_held(path)]
+    if any(name.startswith("report-") for name in held):
+        return True
+    notebooks = (
+        runs_dir / stage / key / "notebook.ipynb"
+        for stage in STAGES
+        for key in held
+        if key != entry.key
+    )
+    return any(
+        f"{entry.stage}/{entry.key}" in path.read_text(encoding="utf-8", errors="replace")
+        for path in notebooks
+        if path.is_file()
+    )
+
+
+def _remove(entry: CachedStage) -> None:
+    # What says that it is finished goes first: half a folder must never be taken for a whole one.
+    for name in (STAGE_FILE, LAST_ARTIFACT[entry.stage]):
+        (entry.folder / name).unlink(missing_ok=True)
+    shutil.rmtree(entry.folder)

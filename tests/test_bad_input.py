@@ -1,0 +1,515 @@
+"""Bad input of every kind: exit code 2, one line that says what, where and how to mend it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from datasets import Dataset
+
+from nbutils import cli
+from nbutils.data.preparing import prepare_data
+from nbutils.params.study import Study, load_study
+from nbutils.study import check_study
+
+Make = Callable[[Path], Any]
+ROWS = [(f"text number {n} of many", ("pos", "neg")[n % 2]) for n in range(24)]
+EXAMPLES = pd.DataFrame(ROWS, columns=["text", "label"])
+CSV = EXAMPLES.to_csv(index=False)
+
+
+def tree(folder: Path) -> dict[str, tuple[int, str]]:
+    """Return what is in a folder: mode and content of every file, links and folders included."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        content = b"" if path.is_dir() or path.is_symlink() else path.read_bytes()
+        name = path.relative_to(folder).as_posix()
+        found[name] = (path.lstat().st_mode, hashlib.sha256(content).hexdigest())
+    return found
+
+
+def refuse(
+    call: Callable[[], Any], folder: Path, message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Check that a call ends as a refusal does, and leaves the folder as it was."""
+    before = tree(folder)
+    capfd.readouterr()
+    assert cli._guarded(call) == cli.REFUSED
+    printed = capfd.readouterr().err
+    assert tree(folder) == before
+    assert printed.startswith("nbutils: ")
+    assert printed.endswith("\n")
+    assert len(printed.splitlines()) == 1, printed
+    assert "Traceback" not in printed
+    assert len(printed) < 1000
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(printed)
+
+
+def run(*words: object) -> Callable[[], Any]:
+    return lambda: cli.app(["run", *map(str, words)], standalone_mode=False)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def good(place: Path, tiny_bert: Path) -> Path:
+    """Return a study file that nothing is wrong with, beside its data `d.csv`."""
+    (place / "d.csv").write_text(CSV, encoding="utf-8")
+    return write_study(place, tiny_bert, dataset="d.csv")
+
+
+def write_study(place: Path, model: Path, **data_prep: Any) -> Path:
+    tune = {"model": str(model), "max_length": 16}
+    path = place / "study.yaml"
+    path.write_text(yaml.safe_dump({"data_prep": data_prep, "fine_tune": tune}), encoding="utf-8")
+    return path
+
+
+# Study files
+
+LAUGHS = "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nname: *c\n"
+STUDIES: dict[str, tuple[bytes, str]] = {
+    "not YAML": (b"name: [a, b\nseed: 1\n", r"study\.yaml: not valid YAML.*line 2"),
+    "tabs": (b"data_prep:\n\tdataset: d.csv\n", r"not valid YAML.*'\\t'.*line 2"),
+    "not UTF-8": (b"name: caf\xe9\n", r"study\.yaml: cannot be read as UTF-8 text.*0xe9"),
+    "binary": (b"name: a\x00b\n", r"study\.yaml: not valid YAML.*special characters"),
+    "duplicate keys": (b"seed: 1\nseed: 2\n", r"key 'seed' stands twice \(line 2\)"),
+    "duplicate keys below": (
+        b"fine_tune:\n  epochs: 1\n  epochs: 2\n",
+        r"key 'epochs' stands twice \(line 3\)",
+    ),
+    "alias bomb": (LAUGHS.encode(), r"aliases are not read in a study file \(line 2\)"),
+    "endless alias": (b"name: &a [*a]\n", r"aliases are not read .*line 1"),
+    "merge keys": (
+        b"data_prep: &x {test_size: 0.3}\nfine_tune:\n  <<: *x\n",
+        r"aliases are not read in a study file \(line 3\)",
+    ),
+    "merge key of a mapping": (b"fine_tune:\n  <<: {epochs: 1}\n", r"fine_tune.*<<"),
+    "python tag": (b"name: !!python/object/apply:os.system [ls]\n", r"not valid YAML.*python"),
+    "own tag": (b"name: !secret x\n", r"not valid YAML.*!secret"),
+    "a list": (b"- name: a\n", r"expected `name: ...` and sections data_prep.*found list"),
+    "a word": (b"bbc-news\n", r"expected `name: ...` and sections.*found str"),
+    "empty": (b"", r"study\.yaml: expected `name: ...` and sections .*empty"),
+    "two documents": (b"name: a\n---\nname: b\n", r"not valid YAML.*single document"),
+    "huge": (b"# " + b"x" * 2_000_000, r"expected a study file of at most .*found 2000002 bytes"),
+    "deeply nested": (b"name: " + b"[" * 5000, r"study\.yaml: .*nested too deeply"),
+    "unknown section": (b"finetune:\n  epochs: 1\n", r"finetune: unknown.*mean 'fine_tune'"),
+    "section that is a list": (b"fine_tune: [1]\n", r"fine_tune: expected a section with keys"),
+    "section that is a number": (b"data_prep: 3\n", r"data_prep: expected a section .*found 3"),
+    "name with slash": (b"name: a/b\n", r"name: expected a name that can be a folder.*'a/b'"),
+    "name that leads out": (b"name: ..\n", r"name: expected a name that can be a folder"),
+    "name that is a number": (b"name: 3\n", r"name: should be a string .*quotes.*found 3"),
+    "empty name": (b"name: ''\n", r"name: .*at least 1 character"),
+    "seed of words": (b"seed: today\n", r"seed: should be a valid integer, found 'today'"),
+    "key that is a list": (b"? [a, b]\n: 1\n", r"a key must be a word \(line 1\)"),
+    "plumbing": (b"fine_tune:\n  data_dir: x\n", r"fine_tune\.data_dir: set by the runner"),
+}
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_unusable_study_file_is_refused(
+    place: Path, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content, message = STUDIES[kind]
+    (place / "study.yaml").write_bytes(content)
+    refuse(run("study.yaml"), place, message, capfd)
+
+
+def test_section_without_keys_takes_its_defaults(place: Path) -> None:
+    (place / "study.yaml").write_text("data_prep:\nfine_tune: null\n", encoding="utf-8")
+    assert load_study(place / "study.yaml").fine_tune == Study(name="study").fine_tune
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere.yaml"], r"nowhere\.yaml: no such study file; did you mean|known"),
+        (["."], r"\.: expected a study file, found a folder"),
+        (["x" * 5000], r"no such study file|cannot be read"),
+        (["good.yaml", "--nmae", "x"], r"No such option: --nmae.*see nbutils --help"),
+        ([], r"Missing argument 'PARAMS'.*--help"),
+        (["good.yaml", "--cell-timeout", "0"], r"'--cell-timeout'.*0.*x>=1"),
+        (["good.yaml", "--name", "a/b"], r"name: expected a name that can be a folder"),
+    ],
+)
+def test_unusable_command_is_refused(
+    place: Path, words: list[str], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (place / "good.yaml").write_text("name: good\n", encoding="utf-8")
+    refuse(run(*words), place, message, capfd)
+
+
+# Parameters
+
+PARAMETERS = {
+    "fine_tune.epoch=2": r"fine_tune\.epoch=2: unknown parameter; did you mean 'epochs'",
+    "finetune.epochs=2": r"finetune\.epochs=2: unknown section; did you mean 'fine_tune'",
+    "epochs=2": r"epochs=2: unknown parameter; did you mean|known: .*fine_tune\.epochs",
+    "fine_tune.epochs": r"fine_tune\.epochs: expected section\.key=value",
+    "fine_tune=x": r"fine_tune=x: unknown parameter",
+    "=": r"-p =: unknown parameter",
+    "fine_tune.epochs=many": r"fine_tune\.epochs: should be a valid integer, found 'many'",
+    "fine_tune.epochs=2.5": r"fine_tune\.epochs: should be a valid integer, found '2\.5'",
+    "fine_tune.epochs=": r"fine_tune\.epochs: should be a valid integer, found ''",
+    "fine_tune.epochs=0": r"fine_tune\.epochs: should be greater than or equal to 1, found '0'",
+    "fine_tune.epochs=101": r"fine_tune\.epochs: should be less than or equal to 100",
+    "fine_tune.epochs=9e99": r"fine_tune\.epochs: should be",
+    "fine_tune.learning_rate=-1": r"fine_tune\.learning_rate: should be greater than 0",
+    "fine_tune.learning_rate=1": r"fine_tune\.learning_rate: should be less than or equal to 0\.01",
+    "fine_tune.learning_rate=nan": r"fine_tune\.learning_rate: should be a finite number",
+    "fine_tune.learning_rate=inf": r"fine_tune\.learning_rate: should be a finite number",
+    "fine_tune.batch_size=-8": r"fine_tune\.batch_size: should be greater than or equal to 1",
+    "fine_tune.precision=fp8": r"fine_tune\.precision: should be 'auto', 'fp32' or 'bf16'",
+    "fine_tune.class_weights=yes": r"fine_tune\.class_weights: should be 'none' or 'balanced'",
+    "fine_tune.attention_dropout=1": r"fine_tune\.attention_dropout: should be less than 1",
+    "fine_tune.max_length=4": r"fine_tune\.max_length: should be greater than or equal to 8",
+    "fine_tune.max_length=512": r"max_length: expected at most 64, the positions .*found 512",
+    "fine_tune.seed=-1": r"fine_tune\.seed: should be greater than or equal to 0",
+    "fine_tune.output_dir=x": r"fine_tune\.output_dir: set by the runner; use --runs-dir",
+    "data_prep.test_size=1": r"data_prep\.test_size: should be less than 1",
+    "data_prep.test_size=20%": r"data_prep\.test_size: should be a valid number, found '20%'",
+    "data_prep.test_size=0.85": r"test_size \+ validation_size: expected below 0\.9.*0\.95",
+    "data_prep.baseline=perhaps": r"data_prep\.baseline: should be a valid boolean.*'perhaps'",
+    "data_prep.max_examples=3": r"data_prep\.max_examples: should be greater than or equal to 10",
+    "data_prep.near_duplicate_threshold=70": r"near_duplicate_threshold: should be less than or .*1",
+    "data_prep.dataset=": r"data_prep\.dataset: .*at least 1 character",
+    "data_prep.dataset_config=sst2": r"dataset_config: only hub datasets have .*leave it out",
+    "data_prep.test_dataset=d.csv": r"test_dataset: the same file as dataset.*leave it out",
+    "data_prep.test_dataset=t.csv": r"test_dataset 't\.csv': no such file or folder",
+    "data_prep.validation_dataset=dev": r"validation_dataset 'dev': no such file or folder",
+    "data_prep.text_column=body": r"text_column: no column 'body'.* in d\.csv; columns: label, text",
+    "data_prep.label_column=lable": r"label_column: no column 'lable'.*did you mean 'label'",
+    "data_prep.label_column=text": r"label_column 'text'.*no column .*text",
+    "data_prep.text_pair_column=text": r"text_pair_column: .*'text'",
+    "error_analysis.worst_examples=-1": r"error_analysis\.worst_examples: should be greater than",
+    "error_analysis.calibration_bins=1": r"error_analysis\.calibration_bins: should be greater",
+    "description=a\x00b": r"description: .*control character",
+}
+
+
+@pytest.mark.parametrize("override", PARAMETERS)
+def test_unusable_parameter_is_refused(
+    good: Path, override: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    refuse(run(good.name, "-p", override), good.parent, PARAMETERS[override], capfd)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("fine_tune: {epochs: yes}", r"fine_tune\.epochs: expected int, found True"),
+        ("fine_tune: {epochs: [1]}", r"fine_tune\.epochs: should be a valid integer, found \[1\]"),
+        ("fine_tune: {epochs: null}", r"fine_tune\.epochs: should be a valid integer, found None"),
+        ("fine_tune: {model: 7}", r"fine_tune\.model: should be a string .*found 7"),
+        ("data_prep: {dataset: [a, b]}", r"data_prep\.dataset: should be a string .*found \["),
+        ("data_prep: {deduplicate: 2}", r"data_prep\.deduplicate: should be a valid boolean"),
+        ("data_prep: {label_column: 1}", r"data_prep\.label_column: should be a string"),
+    ],
+)
+def test_value_of_the_wrong_type_is_refused(
+    place: Path, section: str, message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (place / "study.yaml").write_text(section, encoding="utf-8")
+    refuse(run("study.yaml"), place, message, capfd)
+
+
+# Data
+
+
+def put(name: str, content: str | bytes, encoding: str = "utf-8") -> Make:
+    """Return a maker of a file with that content, which is the dataset."""
+    raw = content if isinstance(content, bytes) else content.encode(encoding)
+
+    def make(folder: Path) -> dict[str, Any]:
+        (folder / name).write_bytes(raw)
+        return {"dataset": name}
+
+    return make
+
+
+def table(name: str, labels: list[Any], texts: list[Any] | None = None, **given: Any) -> Make:
+    """Return a maker of a table whose labels or texts are the case."""
+    frame = {"text": texts or [f"text number {n}" for n in range(len(labels))], "label": labels}
+
+    def make(folder: Path) -> dict[str, Any]:
+        if name.endswith(".parquet"):
+            pq.write_table(pa.table(frame), folder / name)
+        elif name.endswith(".jsonl"):
+            rows = [dict(zip(frame, row, strict=True)) for row in zip(*frame.values(), strict=True)]
+            (folder / name).write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        else:
+            pd.DataFrame(frame).to_csv(folder / name, index=False)
+        return {"dataset": name, **given}
+
+    return make
+
+
+def given_split(split: str, rows: list[tuple[str, str]]) -> Make:
+    def make(folder: Path) -> dict[str, Any]:
+        (folder / "d.csv").write_text(CSV, encoding="utf-8")
+        pd.DataFrame(rows, columns=["text", "label"]).to_csv(folder / "t.csv", index=False)
+        return {"dataset": "d.csv", f"{split}_dataset": "t.csv"}
+
+    return make
+
+
+def folders(**files: list[str]) -> Make:
+    def make(folder: Path) -> dict[str, Any]:
+        (folder / "texts").mkdir()
+        for name, texts in files.items():
+            (folder / "texts" / name).mkdir()
+            for number, text in enumerate(texts):
+                (folder / "texts" / name / f"{number}.txt").write_bytes(text.encode("latin-1"))
+        return {"dataset": "texts"}
+
+    return make
+
+
+def truncated_parquet(folder: Path) -> dict[str, Any]:
+    EXAMPLES.to_parquet(folder / "d.parquet")
+    content = (folder / "d.parquet").read_bytes()
+    (folder / "d.parquet").write_bytes(content[: len(content) // 2])
+    return {"dataset": "d.parquet"}
+
+
+def damaged_parquet(folder: Path) -> dict[str, Any]:
+    """Overwrite the pages and leave the footer, which is all that the quick check sees."""
+    pq.write_table(pa.table(EXAMPLES.to_dict("list")), folder / "d.parquet", compression="zstd")
+    content = (folder / "d.parquet").read_bytes()
+    (folder / "d.parquet").write_bytes(content[:4] + b"\xff" * 200 + content[204:])
+    return {"dataset": "d.parquet"}
+
+
+def dangling(folder: Path) -> dict[str, Any]:
+    (folder / "d.csv").symlink_to("nowhere.csv")
+    return {"dataset": "d.csv"}
+
+
+def circular(folder: Path) -> dict[str, Any]:
+    (folder / "d.csv").symlink_to("d.csv")
+    return {"dataset": "d.csv"}
+
+
+def folder_named_csv(folder: Path) -> dict[str, Any]:
+    (folder / "d.csv").mkdir()
+    return {"dataset": "d.csv"}
+
+
+def pipe(folder: Path) -> dict[str, Any]:
+    os.mkfifo(folder / "d.csv")
+    return {"dataset": "d.csv"}
+
+
+def broken_saved(folder: Path) -> dict[str, Any]:
+    Dataset.from_dict(EXAMPLES.to_dict("list")).save_to_disk(str(folder / "saved"))
+    for path in (folder / "saved").glob("*.arrow"):
+        path.write_bytes(b"")
+    return {"dataset": "saved"}
+
+
+def saved_without_json(folder: Path) -> dict[str, Any]:
+    (folder / "saved").mkdir()
+    (folder / "saved" / "dataset_dict.json").write_text("{", encoding="utf-8")
+    return {"dataset": "saved"}
+
+
+TWENTY = ["pos", "neg"] * 10
+DATA: dict[str, tuple[Make, str]] = {
+    "missing file": (
+        lambda _: {"dataset": "reviews.csv"},
+        r"dataset 'reviews\.csv': no such file or folder",
+    ),
+    "missing folder": (
+        lambda _: {"dataset": "nowhere/reviews.csv"},
+        r"'nowhere/reviews\.csv': no such file.*folder 'nowhere' does not exist either",
+    ),
+    "misspelt name": (
+        lambda _: {"dataset": "bbc-new"},
+        r"dataset 'bbc-new': no such dataset; did you mean 'bbc-news'",
+    ),
+    "no name of any kind": (
+        lambda _: {"dataset": "my data!"},
+        r"dataset 'my data!': expected bbc-news, an existing file or folder, or a hub id",
+    ),
+    "NUL in the name": (lambda _: {"dataset": "a\0b"}, r"dataset 'a\\x00b': expected bbc-news"),
+    "endless name": (lambda _: {"dataset": "x" * 600 + ".csv"}, r"dataset 'xx.*no such file"),
+    "kind of file": (put("d.xlsx", b"PK"), r"'d\.xlsx': expected a file ending in \.csv.*'\.xlsx'"),
+    "compressed": (put("d.csv.gz", b"\x1f\x8b"), r"expected a file ending in .*found '\.gz'"),
+    "folder named csv": (folder_named_csv, r"d\.csv: expected one sub-folder per class"),
+    "dangling link": (dangling, r"dataset 'd\.csv': .*link.*nowhere\.csv"),
+    "circular link": (circular, r"dataset 'd\.csv': .*link"),
+    "pipe": (pipe, r"dataset 'd\.csv': expected a file"),
+    "empty file": (put("d.csv", ""), r"d\.csv: the file is empty \(0 bytes\)"),
+    "blank lines only": (put("d.csv", "\n\n"), r"d\.csv: expected a header line with column names"),
+    "header only": (put("d.csv", "text,label\n"), r"d\.csv: expected at least 10 texts.*found 0"),
+    "few rows": (put("d.csv", "text,label\na,b\n"), r"d\.csv: expected at least 10 texts.*found 1"),
+    "no header": (
+        put("d.csv", "a b c,pos\nd e f,neg\n"),
+        r"d\.csv: no column has a usual name for the text.*set text_column to one of 'a b c'",
+    ),
+    "wrong columns": (
+        put("d.csv", "text,stars\na,1\n"),
+        r"d\.csv: no column has a usual name for the label.*set label_column to one of 'text', 'st",
+    ),
+    "semicolons": (
+        put("d.csv", "text;label\na;b\n"),
+        r"d\.csv: no column.*separated by ';'; expected ','",
+    ),
+    "column twice": (put("d.csv", "text,label,text\na,b,c\n"), r"two columns are called 'text'; re"),
+    "one class": (
+        table("d.csv", ["pos"] * 20),
+        r"d\.csv: every example has the label 'pos' in column 'label'.*set label_column",
+    ),
+    "all duplicates": (
+        table("d.csv", TWENTY, ["the same"] * 20),
+        r"d\.csv: .*copies.*add",
+    ),
+    "one class left without its copies": (
+        table("d.csv", TWENTY, ["same", *(f"text number {n} differs" for n in range(9))] * 2),
+        r"copies|label",
+    ),
+    "class with one example": (
+        table("d.csv", [*TWENTY, "neutral"]),
+        r"d\.csv: class 'neutral' has 1 example; it needs at least 3.*add examples, or merge",
+    ),
+    "empty labels": (
+        table("d.csv", ["pos", "", *TWENTY]),
+        r"d\.csv: no label in column 'label' in row 2 .*fill the labels in, or remove",
+    ),
+    "NaN labels": (
+        table("d.parquet", [1.0, 0.0] * 10 + [float("nan")]),
+        r"d\.parquet: no label in column 'label' in row 21 .*fill the labels in",
+    ),
+    "null labels": (
+        table("d.jsonl", [None, "pos", "neg", None] * 6),
+        r"d\.jsonl: no label in column 'label' in row 1, 4, 5, 8, 9 and 7 more",
+    ),
+    "labels with a part": (
+        table("d.csv", [n / 8 for n in range(8)] * 5),
+        r"d\.csv.*column 'label'.*0\.125.*number to predict",
+    ),
+    "infinite labels": (table("d.parquet", [1.0, float("inf")] * 10), r"d\.parquet.*'label'.*inf"),
+    "list labels": (
+        table("d.jsonl", [["pos"], ["neg", "pos"]] * 10),
+        r"d\.jsonl, row 1: expected one label.*found list.*set label_column",
+    ),
+    "nested labels in Parquet": (
+        table("d.parquet", [{"name": "pos"}, {"name": "neg"}] * 10),
+        r"d\.parquet, row 1: expected one label.*found dict.*set label_column",
+    ),
+    "mixed types of labels": (
+        table("d.jsonl", ["pos", 1, True, {"a": 1}] * 5),
+        r"d\.jsonl, row 4: expected one label, .*found dict",
+    ),
+    "more classes than sense": (
+        table("d.csv", [f"id{n}" for n in range(120)]),
+        r"d\.csv: column 'label' has 120 different values in 120 examples.*set label_column",
+    ),
+    "texts that are lists": (
+        table("d.jsonl", TWENTY, [["a", "b"]] * 20),
+        r"d\.jsonl, row 1: expected text in column 'text', found list; join it",
+    ),
+    "empty texts": (table("d.csv", TWENTY, [" "] * 20), r"d\.csv: expected at least 10 .*found 0"),
+    "unseen label": (
+        given_split("test", [("a new text", "good"), ("another", "neg")]),
+        r"t\.csv: label 'good' of the test split never occurs in training.*correct the label",
+    ),
+    "empty validation": (
+        given_split("validation", []),
+        r"t\.csv: the validation split holds no text",
+    ),
+    "test set that is the training set": (
+        given_split("test", ROWS),
+        r"class .*'neg'|training.*copies",
+    ),
+    "broken UTF-8": (
+        put("d.csv", CSV.encode() + b"caf\xe9,pos\n"),
+        r"d\.csv, line 26: byte 0xe9 is not UTF-8; save the file as UTF-8 .*iconv",
+    ),
+    "UTF-16": (put("d.csv", CSV, "utf-16"), r"d\.csv: .*UTF-16.*save it as 'CSV UTF-8'"),
+    "UTF-16 without its mark": (put("d.csv", CSV, "utf-16-le"), r"d\.csv.*UTF-16.*'CSV UTF-8'"),
+    "NUL bytes": (put("d.csv", b"\0" * 500), r"d\.csv"),
+    "open quote": (
+        put("d.csv", CSV + '"never closed,pos\n' + "a,b\n" * 3),
+        r"d\.csv, line 26: broken quoting",
+    ),
+    "text after a quote": (
+        put("d.csv", CSV + '"a "word" here",pos\n'),
+        r"d\.csv, line 26: broken quoting .*inner one doubled",
+    ),
+    "ragged row": (
+        put("d.csv", CSV + "one, two, three,pos\n"),
+        r"d\.csv, line 26: expected 2 fields as in the header, found 4; put double quotes",
+    ),
+    "short row": (put("d.csv", CSV + "one\n"), r"d\.csv, line 26: expected 2 fields.*found 1"),
+    "gigantic row": (
+        put("d.csv", CSV + "x," * 500_000 + "\n"),
+        r"d\.csv, line 26: expected 2 fields as in the header, found 500001",
+    ),
+    "zero-byte Parquet": (put("d.parquet", b""), r"d\.parquet: the file is empty \(0 bytes\)"),
+    "text called Parquet": (put("d.parquet", CSV), r"d\.parquet: not a readable Parquet file"),
+    "truncated Parquet": (truncated_parquet, r"d\.parquet: not a readable Parquet file .*again"),
+    "damaged Parquet": (damaged_parquet, r"d\.parquet: not a readable Parquet file .*again"),
+    "broken line of JSON": (
+        put("d.jsonl", '{"text": "a", "label": "b"}\n' * 30 + '{"text": "a", "la'),
+        r"d\.jsonl, line 31: not valid JSON .*one object per line",
+    ),
+    "lines that are no objects": (
+        put("d.jsonl", '["a", "b"]\n["c", "d"]\n', "utf-8"),
+        r"d\.jsonl.*expected",
+    ),
+    "numbers for lines": (
+        put("d.jsonl", "1\n2\n"),
+        r'd\.jsonl, line 1: expected an object like \{"text".*found int',
+    ),
+    "key missing in some rows": (
+        put("d.jsonl", '{"text": "a", "label": "b"}\n' * 12 + '{"text": "a"}\n'),
+        r"d\.jsonl: no label in column 'label' in row 13",
+    ),
+    "deeply nested JSON": (put("d.json", "[" * 100_000), r"d\.json: not valid JSON"),
+    "array of numbers": (put("d.json", "[1, 2]"), r"d\.json: expected a list of objects"),
+    "folder without classes": (folders(), r"texts: expected one sub-folder per class"),
+    "class without texts": (folders(a=["x"] * 9, b=[]), r"sub-folder 'b' holds no \.txt file"),
+    "folders of splits": (folders(train=["x"], test=["y"]), r"are splits, not classes; name one"),
+    "text that is not UTF-8": (
+        folders(a=["caf\xe9"] * 9, b=["x"] * 9),
+        r"texts/a/0\.txt, line 1: byte 0xe9 is not UTF-8",
+    ),
+    "saved dataset, torn": (broken_saved, r"saved: not a readable saved `datasets` folder"),
+    "saved dataset, not JSON": (saved_without_json, r"dataset_dict\.json: not a readable saved"),
+    "too few to keep": (
+        table("d.csv", [f"c{n % 8}" for n in range(40)], max_examples=10),
+        r"max_examples: expected at least 24, so that each class .*found 10",
+    ),
+}
+
+
+def prepare(place: Path, study: Path) -> None:
+    """Do what a run does with the data, without its kernels."""
+    loaded = load_study(study)
+    check_study(loaded)
+    prepare_data(loaded.data_prep, place)
+
+
+@pytest.mark.parametrize("kind", DATA)
+def test_unusable_data_is_refused(
+    place: Path, tiny_bert: Path, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make, message = DATA[kind]
+    study = write_study(place, tiny_bert, **make(place))
+    (place / "made").mkdir()
+    refuse(lambda: prepare(place / "made", study), place, message, capfd)
