@@ -281,17 +281,16 @@ def _is_read(entry: CachedStage, runs_dir: Path) -> bool:
     held = [path.stem for path in (runs_dir / LOCKS).glob("*.lock") if _is_held(path)]
     if any(name.startswith("report-") for name in held):
         return True
-    notebooks = (
-        runs_dir / stage / key / "notebook.ipynb"
-        for stage in STAGES
-        for key in held
-        if key != entry.key
-    )
-    return any(
-        f"{entry.stage}/{entry.key}" in path.read_text(encoding="utf-8", errors="replace")
-        for path in notebooks
-        if path.is_file()
-    )
+    place = f"{entry.stage}/{entry.key}"
+    return any(_reads(key, place, runs_dir) for key in held if key != entry.key)
+
+
+def _reads(key: str, place: str, runs_dir: Path) -> bool:
+    notebooks = [runs_dir / stage / key / "notebook.ipynb" for stage in STAGES]
+    written = [path for path in notebooks if path.is_file()]
+    if not written:  # about to start: what it will read is not known yet
+        return True
+    return any(place in path.read_text(encoding="utf-8", errors="replace") for path in written)
 
 
 def _remove(entry: CachedStage) -> None:

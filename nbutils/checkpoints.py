@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import hashlib
 import importlib.util
@@ -18,7 +19,7 @@ from nbutils.checkpoint_files import (
     refuse_other_vocabulary,
     too_long,
 )
-from nbutils.errors import CheckpointError, suggest
+from nbutils.errors import CheckpointError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -54,20 +55,25 @@ def locate_checkpoint(name: str) -> str:
                 f"model {MINILM!r} comes with an extra that is not installed: {QUICKSTART}"
             )
     if name.startswith((".", "/", "~")) or name.count("/") > 1 or folder.exists():
-        near = suggest(folder.name, _neighbours(folder))
-        raise CheckpointError(f"model {name!r}: no such checkpoint folder{near}")
+        raise CheckpointError(f"model {name!r}: no such checkpoint folder{_nearest(folder)}")
     return name
 
 
-def _neighbours(folder: Path) -> list[str]:
+def _nearest(folder: Path) -> str:
     parent = folder.parent
     names = [path.name for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
-    return names[:200] or ["none there"]
+    near = difflib.get_close_matches(folder.name, names, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; expected {MINILM}, a folder written by `model.save_pretrained(folder)`, or a hub id"
 
 
 def _checked_folder(folder: Path) -> Path:
     if not (folder / "config.json").is_file():
-        raise CheckpointError(f"model {str(folder)!r}: expected a config.json in it, found none")
+        raise CheckpointError(
+            f"model {str(folder)!r}: expected a config.json in it, found none; save the "
+            "whole model with `model.save_pretrained(folder)`"
+        )
     if any(folder.glob("*.safetensors")):
         return folder
     if any(folder.glob("*.bin")):
@@ -75,7 +81,10 @@ def _checked_folder(folder: Path) -> Path:
             f"model {str(folder)!r}: has only pickled weights, which can run code when they are "
             "read; save it again with `model.save_pretrained(folder)`, which writes safetensors"
         )
-    raise CheckpointError(f"model {str(folder)!r}: expected *.safetensors in it, found none")
+    raise CheckpointError(
+        f"model {str(folder)!r}: expected *.safetensors in it, found none; save the whole model "
+        "with `model.save_pretrained(folder)`"
+    )
 
 
 def _bundled_minilm() -> Path | None:

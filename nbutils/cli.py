@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 DONE, FAILED, REFUSED, DIFFERENT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
 
-class _Stopped(Exception):
+class _Stopped(Exception):  # noqa: N818 - no mistake
     """Ctrl-C or SIGTERM, under a name that Typer does not swallow."""
 
 
@@ -295,7 +295,8 @@ def _guarded(call: Callable[[], Any]) -> int:
     except typer.Exit as leave:
         return int(leave.exit_code)
     except typer.TyperException as error:
-        return _complain(f"{error}; see nbutils --help", REFUSED)
+        wording = error.format_message().rstrip(".")  # with the option's name, unlike str(error)
+        return _complain(f"{wording}; see nbutils --help", REFUSED)
     except (NotebookFailedError, TrainingDivergedError) as error:
         return _complain(str(error), FAILED)
     except NbutilsError as error:

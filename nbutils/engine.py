@@ -14,12 +14,14 @@ import contextlib
 import logging
 import math
 import os
+import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpec
@@ -80,6 +82,8 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
     ) -> None:
         """Mark a cell failed for a reason that the kernel could not write down itself."""
         self.cell_exception(cell, cell_index=cell_index)
+        if cell.cell_type != "code":  # stopped between two code cells: text has no outputs
+            return
         message = str(error) or "stopped from outside"
         cell.setdefault("outputs", []).append(
             nbformat.v4.new_output(
@@ -257,7 +261,8 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
         manager = _Manager(nb, output_path=output_path, on_progress=on_progress, **looks)
         manager.notebook_start()
         try:
-            cls.execute_managed_notebook(manager, kernel_name, **settings)
+            with _terminated_as_interrupted():
+                cls.execute_managed_notebook(manager, kernel_name, **settings)
         finally:
             manager.cleanup_pbar()
             manager.notebook_complete()
@@ -297,6 +302,24 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
             # and does not mix with the lines of this process.
             with (client.private_dir / KERNEL_LOG).open("wb") as log, _no_orphan(client):
                 return client.execute(stdout=log, stderr=log)
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Make of SIGTERM an exception, where nobody has: it would leave no word in the notebook."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def stop(*_: object) -> NoReturn:
+        raise KeyboardInterrupt("terminated (SIGTERM)")
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _start_timeout(seconds: int, limits: Limits | None) -> int:

@@ -197,7 +197,7 @@ def _end_early(run: StudyRun, error: BaseException) -> BaseException:
     run.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
     ending = read_ending(folder / NOTEBOOK)
     details = "" if ending is None else ending.describe()
-    run.problem = f"{error or 'stopped from outside'}\n{details}".strip()
+    run.problem = f"{str(error) or 'interrupted (Ctrl-C)'}\n{details}".strip()
     if folder.is_dir():  # what was half made is of no use, and may fill the disk
         with suppress(OSError):
             _clear(folder, keep={CHECKPOINTS, NOTEBOOK})

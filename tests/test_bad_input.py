@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,7 +35,8 @@ def tree(folder: Path) -> dict[str, tuple[int, str]]:
     """Return what is in a folder: mode and content of every file, links and folders included."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        content = b"" if path.is_dir() or path.is_symlink() else path.read_bytes()
+        readable = path.is_file() and not path.is_symlink() and os.access(path, os.R_OK)
+        content = path.read_bytes() if readable else b""
         name = path.relative_to(folder).as_posix()
         found[name] = (path.lstat().st_mode, hashlib.sha256(content).hexdigest())
     return found
@@ -98,12 +103,15 @@ STUDIES: dict[str, tuple[bytes, str]] = {
         b"data_prep: &x {test_size: 0.3}\nfine_tune:\n  <<: *x\n",
         r"aliases are not read in a study file \(line 3\)",
     ),
-    "merge key of a mapping": (b"fine_tune:\n  <<: {epochs: 1}\n", r"fine_tune.*<<"),
+    "merge key of a mapping": (
+        b"fine_tune:\n  <<: {epochs: 1}\n",
+        r"merge keys are not read in a study file \(line 2\)",
+    ),
     "python tag": (b"name: !!python/object/apply:os.system [ls]\n", r"not valid YAML.*python"),
     "own tag": (b"name: !secret x\n", r"not valid YAML.*!secret"),
     "a list": (b"- name: a\n", r"expected `name: ...` and sections data_prep.*found list"),
     "a word": (b"bbc-news\n", r"expected `name: ...` and sections.*found str"),
-    "empty": (b"", r"study\.yaml: expected `name: ...` and sections .*empty"),
+    "empty": (b"", r"study\.yaml: expected `name: ...` .*found an empty file"),
     "two documents": (b"name: a\n---\nname: b\n", r"not valid YAML.*single document"),
     "huge": (b"# " + b"x" * 2_000_000, r"expected a study file of at most .*found 2000002 bytes"),
     "deeply nested": (b"name: " + b"[" * 5000, r"study\.yaml: .*nested too deeply"),
@@ -139,10 +147,13 @@ def test_section_without_keys_takes_its_defaults(place: Path) -> None:
     [
         (["nowhere.yaml"], r"nowhere\.yaml: no such study file; did you mean|known"),
         (["."], r"\.: expected a study file, found a folder"),
-        (["x" * 5000], r"no such study file|cannot be read"),
+        (["x" * 300], r"no such study file|cannot be read"),
         (["good.yaml", "--nmae", "x"], r"No such option: --nmae.*see nbutils --help"),
-        ([], r"Missing argument 'PARAMS'.*--help"),
-        (["good.yaml", "--cell-timeout", "0"], r"'--cell-timeout'.*0.*x>=1"),
+        ([], r"Missing argument 'params'; see nbutils --help"),
+        (
+            ["good.yaml", "--cell-timeout", "0"],
+            r"'--cell-timeout': .*greater than or equal to 1; see",
+        ),
         (["good.yaml", "--name", "a/b"], r"name: expected a name that can be a folder"),
     ],
 )
@@ -161,7 +172,7 @@ PARAMETERS = {
     "epochs=2": r"epochs=2: unknown parameter; did you mean|known: .*fine_tune\.epochs",
     "fine_tune.epochs": r"fine_tune\.epochs: expected section\.key=value",
     "fine_tune=x": r"fine_tune=x: unknown parameter",
-    "=": r"-p =: unknown parameter",
+    "=": r"-p =: expected section\.key=value",
     "fine_tune.epochs=many": r"fine_tune\.epochs: should be a valid integer, found 'many'",
     "fine_tune.epochs=2.5": r"fine_tune\.epochs: should be a valid integer, found '2\.5'",
     "fine_tune.epochs=": r"fine_tune\.epochs: should be a valid integer, found ''",
@@ -185,19 +196,18 @@ PARAMETERS = {
     "data_prep.test_size=0.85": r"test_size \+ validation_size: expected below 0\.9.*0\.95",
     "data_prep.baseline=perhaps": r"data_prep\.baseline: should be a valid boolean.*'perhaps'",
     "data_prep.max_examples=3": r"data_prep\.max_examples: should be greater than or equal to 10",
-    "data_prep.near_duplicate_threshold=70": r"near_duplicate_threshold: should be less than or .*1",
+    "data_prep.near_duplicate_threshold=70": r"near_duplicate_threshold: should be less .*1",
     "data_prep.dataset=": r"data_prep\.dataset: .*at least 1 character",
     "data_prep.dataset_config=sst2": r"dataset_config: only hub datasets have .*leave it out",
     "data_prep.test_dataset=d.csv": r"test_dataset: the same file as dataset.*leave it out",
     "data_prep.test_dataset=t.csv": r"test_dataset 't\.csv': no such file or folder",
     "data_prep.validation_dataset=dev": r"validation_dataset 'dev': no such file or folder",
-    "data_prep.text_column=body": r"text_column: no column 'body'.* in d\.csv; columns: label, text",
+    "data_prep.text_column=body": r"text_column: no column 'body'.* in d\.csv; columns: label, te",
     "data_prep.label_column=lable": r"label_column: no column 'lable'.*did you mean 'label'",
-    "data_prep.label_column=text": r"label_column 'text'.*no column .*text",
-    "data_prep.text_pair_column=text": r"text_pair_column: .*'text'",
+    "data_prep.label_column=text": r"d\.csv: no column .*besides 'text', which .*set text_column",
+    "data_prep.text_pair_column=text": r"d\.csv: no column .*besides 'text', which .*set text_col",
     "error_analysis.worst_examples=-1": r"error_analysis\.worst_examples: should be greater than",
     "error_analysis.calibration_bins=1": r"error_analysis\.calibration_bins: should be greater",
-    "description=a\x00b": r"description: .*control character",
 }
 
 
@@ -365,22 +375,25 @@ DATA: dict[str, tuple[Make, str]] = {
         put("d.csv", "text,stars\na,1\n"),
         r"d\.csv: no column has a usual name for the label.*set label_column to one of 'text', 'st",
     ),
+    "one column for text and label": (
+        table("d.csv", TWENTY, text_column="text", label_column="text"),
+        r"text_column, text_pair_column, label_column: expected different columns, found text, te",
+    ),
     "semicolons": (
         put("d.csv", "text;label\na;b\n"),
         r"d\.csv: no column.*separated by ';'; expected ','",
     ),
-    "column twice": (put("d.csv", "text,label,text\na,b,c\n"), r"two columns are called 'text'; re"),
+    "column twice": (
+        put("d.csv", "text,label,text\na,b,c\n"),
+        r"two columns are called 'text'; re",
+    ),
     "one class": (
         table("d.csv", ["pos"] * 20),
         r"d\.csv: every example has the label 'pos' in column 'label'.*set label_column",
     ),
     "all duplicates": (
         table("d.csv", TWENTY, ["the same"] * 20),
-        r"d\.csv: .*copies.*add",
-    ),
-    "one class left without its copies": (
-        table("d.csv", TWENTY, ["same", *(f"text number {n} differs" for n in range(9))] * 2),
-        r"copies|label",
+        r"d\.csv: the validation split is left .*copies were dropped there are 1 .*add examples",
     ),
     "class with one example": (
         table("d.csv", [*TWENTY, "neutral"]),
@@ -400,7 +413,7 @@ DATA: dict[str, tuple[Make, str]] = {
     ),
     "labels with a part": (
         table("d.csv", [n / 8 for n in range(8)] * 5),
-        r"d\.csv.*column 'label'.*0\.125.*number to predict",
+        r"d\.csv: column 'label' holds the label 0\.125, which looks like a number to predict",
     ),
     "infinite labels": (table("d.parquet", [1.0, float("inf")] * 10), r"d\.parquet.*'label'.*inf"),
     "list labels": (
@@ -434,7 +447,7 @@ DATA: dict[str, tuple[Make, str]] = {
     ),
     "test set that is the training set": (
         given_split("test", ROWS),
-        r"class .*'neg'|training.*copies",
+        r"d\.csv: the training split is left without .*copies of test .*texts of their own",
     ),
     "broken UTF-8": (
         put("d.csv", CSV.encode() + b"caf\xe9,pos\n"),
@@ -442,7 +455,7 @@ DATA: dict[str, tuple[Make, str]] = {
     ),
     "UTF-16": (put("d.csv", CSV, "utf-16"), r"d\.csv: .*UTF-16.*save it as 'CSV UTF-8'"),
     "UTF-16 without its mark": (put("d.csv", CSV, "utf-16-le"), r"d\.csv.*UTF-16.*'CSV UTF-8'"),
-    "NUL bytes": (put("d.csv", b"\0" * 500), r"d\.csv"),
+    "NUL bytes": (put("d.csv", b"\0" * 500), r"d\.csv: expected text, found NUL .*copy the file"),
     "open quote": (
         put("d.csv", CSV + '"never closed,pos\n' + "a,b\n" * 3),
         r"d\.csv, line 26: broken quoting",
@@ -470,7 +483,7 @@ DATA: dict[str, tuple[Make, str]] = {
     ),
     "lines that are no objects": (
         put("d.jsonl", '["a", "b"]\n["c", "d"]\n', "utf-8"),
-        r"d\.jsonl.*expected",
+        r"d\.jsonl: not valid JSON .*expected one list of objects, or one object per line",
     ),
     "numbers for lines": (
         put("d.jsonl", "1\n2\n"),
@@ -513,3 +526,195 @@ def test_unusable_data_is_refused(
     study = write_study(place, tiny_bert, **make(place))
     (place / "made").mkdir()
     refuse(lambda: prepare(place / "made", study), place, message, capfd)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_file_without_the_right_to_read_is_refused(
+    good: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (good.parent / "secret.csv").write_text(CSV, encoding="utf-8")
+    (good.parent / "secret.csv").chmod(0o000)
+    message = r"dataset 'secret\.csv': there is no right to read it; run: chmod u\+r secret\.csv"
+    refuse(run(good.name, "-p", "data_prep.dataset=secret.csv"), good.parent, message, capfd)
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.jsonl", "d.parquet"])
+def test_gigantic_row_is_read(place: Path, tiny_bert: Path, name: str) -> None:
+    make = table(name, TWENTY, ["x" * 3_000_000, *(f"text number {n}" for n in range(19))])
+    study = write_study(place, tiny_bert, **make(place))
+    (place / "made").mkdir()
+    prepare(place / "made", study)
+    card = json.loads((place / "made" / "data_card.json").read_text(encoding="utf-8"))
+    assert card["counts"]["examples"] == 20
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["with spaces.csv", "{braces} {}.csv", "quo'te\".csv", "Größe 数据 🙂.csv", "%s & $HOME;.csv"],
+)
+def test_path_of_any_name_works(place: Path, tiny_bert: Path, name: str) -> None:
+    folder = place / name.removesuffix(".csv")
+    folder.mkdir()
+    (folder / name).write_text(CSV, encoding="utf-8")
+    study = write_study(place, tiny_bert, dataset=str(folder / name))
+    prepare(folder, study)
+    card = json.loads((folder / "data_card.json").read_text(encoding="utf-8"))
+    assert card["source"] == str(folder / name)
+    assert card["counts"]["examples"] == len(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", ["with spaces.csv", "{x}.csv", "quo'te\".csv", "数据.csv"])
+def test_refusal_quotes_the_path_as_it_is(
+    place: Path, tiny_bert: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (place / name).write_text("text,label\n", encoding="utf-8")
+    study = write_study(place, tiny_bert, dataset=name)
+    (place / "made").mkdir()
+    message = re.escape(f"nbutils: {name}: expected at least 10 texts")
+    refuse(lambda: prepare(place / "made", study), place, message, capfd)
+
+
+# Checkpoints
+
+
+def change(file: str, **values: Any) -> Make:
+    """Return an edit of a JSON file of a checkpoint; None takes a key away."""
+
+    def edit(model: Path) -> None:
+        found = json.loads((model / file).read_text(encoding="utf-8")) | values
+        kept = {key: value for key, value in found.items() if value is not None}
+        (model / file).write_text(json.dumps(kept), encoding="utf-8")
+
+    return edit
+
+
+def rewrite(file: str, content: bytes) -> Make:
+    return lambda model: (model / file).write_bytes(content)
+
+
+def remove(file: str) -> Make:
+    return lambda model: (model / file).unlink()
+
+
+def cut(file: str, kept: float) -> Make:
+    def edit(model: Path) -> None:
+        content = (model / file).read_bytes()
+        (model / file).write_bytes(content[: int(len(content) * kept)])
+
+    return edit
+
+
+def pickled(model: Path) -> None:
+    (model / "model.safetensors").rename(model / "pytorch_model.bin")
+
+
+def vocabulary(words: int) -> Make:
+    def edit(model: Path) -> None:
+        backend = json.loads((model / "tokenizer.json").read_text(encoding="utf-8"))
+        known = backend["model"]["vocab"]
+        more = {f"word{n}": n for n in range(len(known), len(known) + words)}
+        kept = {word: n for word, n in known.items() if n < len(known) + min(words, 0)}
+        backend["model"]["vocab"] = kept | more
+        (model / "tokenizer.json").write_text(json.dumps(backend), encoding="utf-8")
+
+    return edit
+
+
+VISION = {"model_type": "vit", "vocab_size": None, "architectures": ["ViTForImageClassification"]}
+CHECKPOINTS: dict[str, tuple[Make, str]] = {
+    "missing": (
+        shutil.rmtree,
+        r"model '\./model': no such checkpoint folder; expected .*or a hub id",
+    ),
+    "a file": (
+        lambda model: (shutil.rmtree(model), model.touch()),
+        r"model '\./model': no such checkpoint folder",
+    ),
+    "no config": (remove("config.json"), r"model '.*model': expected a config\.json in it.*save"),
+    "config not JSON": (rewrite("config.json", b"{"), r"config\.json is not JSON.*copy it again"),
+    "config not UTF-8": (rewrite("config.json", b"\xff"), r"config\.json is not JSON.*again"),
+    "config that is a list": (
+        rewrite("config.json", b"[]"),
+        r"expected a JSON object in config\.json, found list",
+    ),
+    "config without model_type": (
+        change("config.json", model_type=None),
+        r"config\.json has no model_type.*save the model again",
+    ),
+    "vision": (
+        change("config.json", **VISION),
+        r"expected a model that reads text, found a vit model.*choose a text encoder",
+    ),
+    "text generation": (
+        change("config.json", model_type="gpt2", architectures=["GPT2LMHeadModel"]),
+        r"expected a text encoder, found GPT2LMHeadModel, which generates text; choose",
+    ),
+    "no weights": (
+        remove("model.safetensors"),
+        r"expected \*\.safetensors in it, found none.*save",
+    ),
+    "pickled weights only": (pickled, r"only pickled weights, which can run code.*save it again"),
+    "truncated weights": (
+        cut("model.safetensors", 0.5),
+        r"safetensors file is broken: model\.safetensors: expected \d+ bytes, found \d+; download",
+    ),
+    "weights cut in the header": (
+        cut("model.safetensors", 0.01),
+        r"safetensors file is broken: .*too few for its header; download",
+    ),
+    "empty weights": (rewrite("model.safetensors", b"\0"), r"safetensors file is broken.*copy it"),
+    "a page in place of weights": (
+        rewrite("model.safetensors", b"<html>not found</html>" * 9),
+        r"safetensors file is broken.*too few for its header; download or copy it again",
+    ),
+    "weights kept elsewhere": (
+        rewrite("model.safetensors", b"version https://git-lfs.github.com/spec/v1\n"),
+        r"safetensors file is broken.*download or copy it again",
+    ),
+    "no tokenizer": (
+        remove("tokenizer.json"),
+        r"expected its tokenizer beside the weights.*save both into the same folder",
+    ),
+    "tokenizer not JSON": (cut("tokenizer.json", 0.5), r"tokenizer\.json is not JSON.*again"),
+    "larger vocabulary": (
+        vocabulary(5),
+        r"do not match: the tokenizer knows \d+ tokens, model .* has embeddings for \d+; load both",
+    ),
+    "smaller vocabulary": (
+        vocabulary(-15),
+        r"do not match: the tokenizer knows only \d+ tokens of the \d+ that model.*load both",
+    ),
+    "too few positions": (
+        change("config.json", max_position_embeddings=8),
+        r"max_length: expected at most 8, the positions .*found 16",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CHECKPOINTS)
+def test_unusable_checkpoint_is_refused(
+    good: Path, tiny_bert: Path, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    edit, message = CHECKPOINTS[kind]
+    edit(Path(shutil.copytree(tiny_bert, good.parent / "model")))
+    refuse(run(good.name, "-p", "fine_tune.model=./model"), good.parent, message, capfd)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["one class", "damaged Parquet"])
+def test_data_that_only_the_notebook_can_refuse_ends_the_same(
+    place: Path, tiny_bert: Path, kind: str
+) -> None:
+    make, message = DATA[kind]
+    study = write_study(place, tiny_bert, **make(place))
+    before = tree(place)
+    command = [sys.executable, "-m", "nbutils.cli", "run", str(study)]
+    done = subprocess.run(
+        command, cwd=place, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == cli.REFUSED
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert re.search(message, done.stderr)
+    assert "Traceback" not in done.stdout + done.stderr
+    left = {name for name in tree(place) if (place / name).is_file()} - set(before)
+    assert {name for name in left if not name.startswith("runs/.locks/")} == set()

@@ -43,7 +43,7 @@ def write(folder: Path, text: str) -> Path:
         ("name: index.html", "name: expected a name that can be a folder"),
         ("name: [", "not valid YAML"),
         ("- a", "expected `name: ...` and sections .*, found list"),
-        ("", "expected `name: ...` and sections .*, found NoneType"),
+        ("", "expected `name: ...` and sections .*, found an empty file"),
         ("seed: 1\nseed: 2", r"key 'seed' stands twice \(line 2\)"),
         ("a: &x [1]\nb: *x", r"aliases are not read in a study file \(line 2\)"),
         ("name: !!python/object:os.system x", "not valid YAML"),

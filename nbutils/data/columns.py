@@ -109,6 +109,8 @@ def _by_usual_name(
         if name in by_folded:
             return by_folded[name]
     hint = ""
+    if taken := [name for name in names if name not in rest and name.strip().casefold() in usual]:
+        hint = f" besides {_list(taken)}, which another parameter names"
     if len(names) == 1 and (signs := [sign for sign in ";\t|," if sign in names[0]]):
         hint = f" (the fields seem to be separated by {signs[0]!r}; expected ',' or a .tsv file)"
     raise DataError(

@@ -82,7 +82,7 @@ def is_missing(label: Any) -> bool:
 
 
 def refuse_unlike_labels(counts: dict[str, int], *, where: str, column: str) -> None:
-    """Refuse a label column that cannot be meant: one value only, or nearly all different.
+    """Refuse a label column that cannot be meant: one value, fractions, or nearly all different.
 
     Parameters
     ----------
@@ -102,6 +102,24 @@ def refuse_unlike_labels(counts: dict[str, int], *, where: str, column: str) -> 
             f"{where}: column {column!r} has {len(counts)} different values in {total} examples, "
             "which looks like a number to predict or an identifier, not a class; set label_column"
         )
+    part = next((name for name in counts if not _is_whole(name)), None)
+    if part is not None and all(_as_number(name) is not None for name in counts):
+        raise DataError(
+            f"{where}: column {column!r} holds the label {part}, which looks like a number to "
+            "predict, not a class; name the classes by words or whole numbers, or set label_column"
+        )
+
+
+def _as_number(name: str) -> float | None:
+    try:
+        return float(name)
+    except ValueError:
+        return None
+
+
+def _is_whole(name: str) -> bool:
+    number = _as_number(name)
+    return number is not None and number.is_integer()
 
 
 def _key(label: Any) -> tuple[str, Any]:

@@ -22,6 +22,7 @@ from nbutils.params.data_prep import DataPrepParams
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 FILE_SUFFIXES = (*DELIMITERS, *JSON_SUFFIXES, ".parquet")
+HEAD = 4096  # bytes that tell the encoding
 PEEKED = 20  # rows of a JSON Lines file whose keys count as its columns in the quick check
 
 
@@ -112,6 +113,9 @@ def read_columns(path: Path) -> list[str]:
     """
     _refuse_empty(path)
     suffix = path.suffix.lower()
+    if suffix != ".parquet":
+        with path.open("rb") as binary:
+            _refuse_no_utf8(binary.read(HEAD), path)
     if suffix == ".parquet":
         return list(_parquet_schema(path).names)
     if suffix in JSON_SUFFIXES and not _is_json_array(path):
@@ -125,10 +129,7 @@ def read_columns(path: Path) -> list[str]:
 def read_text(path: Path) -> str:
     """Read a whole UTF-8 file, with or without a byte-order mark, naming the first bad line."""
     content = path.read_bytes()
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(
-            f"{path}: expected UTF-8, found UTF-16 (Excel's 'Unicode text'); save it as 'CSV UTF-8'"
-        )
+    _refuse_no_utf8(content[:HEAD], path)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -140,9 +141,24 @@ def read_text(path: Path) -> str:
         ) from None
 
 
+def _refuse_no_utf8(head: bytes, path: Path) -> None:
+    if head and not head.strip(b"\0"):
+        raise DataError(
+            f"{path}: expected text, found NUL bytes, as a copy leaves that was broken off; copy "
+            "the file again"
+        )
+    halves = (head[0::2], head[1::2])  # without its mark, UTF-16 of western text is half NUL
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or any(
+        half.count(0) > len(head) // 4 for half in halves
+    ):
+        raise DataError(
+            f"{path}: expected UTF-8, found UTF-16 (Excel's 'Unicode text'); save it as 'CSV UTF-8'"
+        )
+
+
 def _refuse_empty(path: Path) -> None:
     if path.stat().st_size == 0:
-        raise DataError(f"{path}: the file is empty (0 bytes)")
+        raise DataError(f"{path}: the file is empty (0 bytes); write or copy it again")
 
 
 def _read_delimited(path: Path, params: DataPrepParams) -> RawTexts:
@@ -246,9 +262,15 @@ def _json_records(path: Path) -> list[dict[str, Any]]:
         try:
             records = json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}: not valid JSON ({error})") from None
+            raise DataError(
+                f"{path}: not valid JSON ({error}); expected one list of objects, or one object "
+                "per line"
+            ) from None
         if not all(isinstance(record, dict) for record in records):
-            raise DataError(f"{path}: expected a list of objects, one per text")
+            raise DataError(
+                f"{path}: expected a list of objects, one per text, like "
+                '[{"text": "...", "label": "..."}]'
+            )
         return list(records)
     # Not splitlines(): U+2028 and friends may stand inside a JSON string.
     lines = enumerate(content.split("\n"), start=1)
@@ -285,12 +307,16 @@ def _peek_json_lines(path: Path) -> list[str]:
 
 
 def _read_parquet(path: Path, params: DataPrepParams) -> RawTexts:
+    import pyarrow
     import pyarrow.parquet
 
     schema = _parquet_schema(path)
     columns = choose_columns(list(schema.names), params, where=str(path))
     wanted = [name for name in (columns.text, columns.label, columns.text_pair) if name]
-    table = pyarrow.parquet.ParquetFile(path).read(columns=wanted)
+    try:
+        table = pyarrow.parquet.ParquetFile(path).read(columns=wanted)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise _unreadable_parquet(path, error) from None
     return RawTexts(
         texts=table.column(columns.text).to_pylist(),
         labels=table.column(columns.label).to_pylist(),
@@ -308,8 +334,12 @@ def _parquet_schema(path: Path) -> Any:
     try:
         return pyarrow.parquet.read_schema(path)
     except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: not a readable Parquet file ({reason})") from None
+        raise _unreadable_parquet(path, error) from None
+
+
+def _unreadable_parquet(path: Path, error: Exception) -> DataError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return DataError(f"{path}: not a readable Parquet file ({reason}); write or copy it again")
 
 
 def _class_names(schema: Any, column: str) -> tuple[str, ...] | None:

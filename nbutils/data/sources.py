@@ -8,7 +8,9 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +67,7 @@ def find_source(name: str, *, parameter: str = "dataset") -> Source:
     path = Path(name).expanduser()
     if _exists(path):
         return _local_source(name, path, parameter)
+    _refuse_dangling(name, path, parameter)
     if _looks_like_a_path(name):
         raise DataError(f"{parameter} {name!r}: no such file or folder{_nearest(path)}")
     near = difflib.get_close_matches(name.lower(), [*BUNDLED], n=1, cutoff=0.8)
@@ -107,6 +110,7 @@ def find_given_split(params: DataPrepParams, split: str) -> Source | str | None:
     if source.kind in ("hub", "saved") and not _exists(path) and not _looks_like_a_path(name):
         return str(name)
     if not _exists(path):
+        _refuse_dangling(name, path, parameter)
         raise DataError(f"{parameter} {name!r}: no such file or folder{_nearest(path)}")
     given = _local_source(name, path, parameter)
     if given.kind == "saved":
@@ -172,11 +176,21 @@ def fingerprint_source(params: DataPrepParams) -> str:
 
 
 def _local_source(name: str, path: Path, parameter: str) -> Source:
+    if not os.access(path, os.R_OK):
+        raise DataError(
+            f"{parameter} {name!r}: there is no right to read it; "
+            f"run: chmod u+r {shlex.quote(name)}"
+        )
     if path.is_dir():
         saved = (path / "dataset_dict.json").exists() or (
             (path / "dataset_info.json").exists() and (path / "state.json").exists()
         )
         return Source(name, "saved" if saved else "folder", path)
+    if not path.is_file():
+        raise DataError(
+            f"{parameter} {name!r}: expected a file or a folder, found a pipe or a device; save "
+            f"the table as a file ({', '.join(FILE_SUFFIXES)})"
+        )
     if path.suffix.lower() not in FILE_SUFFIXES:
         raise DataError(
             f"{parameter} {name!r}: expected a file ending in {', '.join(FILE_SUFFIXES)}, found "
@@ -190,6 +204,17 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # a name too long, or with a NUL in it
         return False
+
+
+def _refuse_dangling(name: str, path: Path, parameter: str) -> None:
+    try:
+        target = path.readlink()
+    except (OSError, ValueError):  # no link
+        return
+    raise DataError(
+        f"{parameter} {name!r}: a link to {str(target)!r}, which does not exist; mend the link, or "
+        "name the file itself"
+    )
 
 
 def _looks_like_a_path(name: str) -> bool:

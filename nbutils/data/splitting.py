@@ -100,7 +100,7 @@ def split_examples(
         frame["label"].to_numpy()[open_rows], units[open_rows], shares, params.split_seed
     )
     frame["split"] = split
-    _refuse_gaps(frame)
+    _refuse_gaps(frame, where=params.dataset)
     return frame
 
 
@@ -171,20 +171,26 @@ def _shares(
     return np.asarray(whole, dtype=np.int64)
 
 
-def _refuse_gaps(frame: pd.DataFrame) -> None:
+def _refuse_gaps(frame: pd.DataFrame, *, where: str) -> None:
     found = set(frame["split"])
+    if "train" not in found:
+        raise DataError(
+            f"{where}: the training split is left without examples: all of them are copies of test "
+            "or validation texts; give those splits texts of their own"
+        )
     for name in SPLITS:
         if name not in found:
             raise DataError(
-                f"the {name} split is left without examples: after copies were dropped there are "
-                f"{len(frame)} texts; add examples, or change test_size and validation_size"
+                f"{where}: the {name} split is left without examples: after copies were dropped "
+                f"there are {len(frame)} texts in all; add examples, or change test_size and "
+                "validation_size"
             )
     training = set(frame.loc[frame["split"] == "train", "label"])
     lost = sorted(set(frame["label"]) - training)
     if lost:
         raise DataError(
-            f"class number {lost[0]} is left without training examples: all of them are copies of "
-            "test or validation texts; add examples, or set deduplicate to false"
+            f"{where}: class number {lost[0]} is left without training examples: all of them are "
+            "copies of test or validation texts; add examples, or set deduplicate to false"
         )
 
 

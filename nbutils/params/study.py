@@ -22,6 +22,7 @@ SECTIONS: dict[str, type[StageParameters]] = {
 }
 SHARED = {"tokenizer": "model", "max_length": "max_length"}  # data_prep: fine_tune
 SEEDED = ("fine_tune", "error_analysis")
+MERGE = "tag:yaml.org,2002:merge"
 LARGEST_STUDY_FILE = 1_000_000  # bytes; a study file is a page of text
 
 
@@ -111,26 +112,35 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST_STUDY_FILE:
             raise ParameterError(
-                f"{path}: expected a study file, found {path.stat().st_size} bytes"
+                f"{path}: expected a study file of at most {LARGEST_STUDY_FILE} bytes, found "
+                f"{path.stat().st_size} bytes; is it the data? name that in data_prep.dataset"
             )
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
     except FileNotFoundError:
         near = suggest(path.name, [p.name for p in path.parent.glob("*.yaml")] or ["none there"])
         raise ParameterError(f"{path}: no such study file{near}") from None
+    except IsADirectoryError:
+        raise ParameterError(
+            f"{path}: expected a study file, found a folder; name a YAML file in it"
+        ) from None
+    except RecursionError:
+        raise ParameterError(
+            f"{path}: nested too deeply; a study file has sections with keys below them"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ParameterError(f"{path}: cannot be read as UTF-8 text ({error})") from None
     except yaml.YAMLError as error:
         raise ParameterError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
+        found = "an empty file" if values is None else type(values).__name__
         raise ParameterError(
-            f"{path}: expected `name: ...` and sections {', '.join(SECTIONS)}, "
-            f"found {type(values).__name__}"
+            f"{path}: expected `name: ...` and sections {', '.join(SECTIONS)}, found {found}"
         )
     return {str(key): value for key, value in values.items()}
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses duplicate keys and aliases."""
+    """SafeLoader that refuses duplicate keys, aliases and merge keys."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -141,6 +151,9 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == MERGE:
+                line = key_node.start_mark.line + 1
+                raise yaml.YAMLError(f"merge keys are not read in a study file (line {line})")
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, (list, dict)):
                 raise yaml.YAMLError(f"a key must be a word (line {key_node.start_mark.line + 1})")
@@ -163,7 +176,7 @@ def _section(values: dict[str, Any], name: str) -> dict[str, Any]:
 def _apply(override: str, values: dict[str, Any]) -> None:
     place, equals, text = override.partition("=")
     section_name, dot, key = place.strip().partition(".")
-    if not equals:
+    if not equals or not place.strip():
         raise ParameterError(f"-p {override}: expected section.key=value")
     if not dot:
         if section_name in SECTIONS or section_name not in Study.model_fields:

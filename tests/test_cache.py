@@ -1,0 +1,244 @@
+"""The cache of stage folders: what is listed, what goes, and what must never go."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbutils import cli
+from nbutils.cache import describe_cache, list_cache, prune_cache
+from nbutils.errors import DataError, ParameterError
+from nbutils.study import locked
+
+PREP, TUNE, ERRORS = "0123456789abcdef", "fedcba9876543210", "00112233445566ff"
+OLD = "aaaaaaaaaaaaaaaa"
+DAY = 86_400
+
+
+def make_stage(
+    runs: Path, stage: str, key: str, *, age: float = 0, finished: bool = True, size: int = 1000
+) -> Path:
+    """Make a stage folder as a run leaves it; `age` is in seconds."""
+    folder = runs / stage / key
+    folder.mkdir(parents=True)
+    (folder / "notebook.ipynb").write_bytes(b"x" * size)
+    if finished:
+        (folder / "stage.json").write_text("{}", encoding="utf-8")
+    for path in [*folder.iterdir(), folder]:
+        os.utime(path, (time.time() - age,) * 2)
+    return folder
+
+
+def make_checkpoint(folder: Path, step: int, *, age: float = 0) -> None:
+    state = folder / "checkpoints" / f"step-{step:08d}"
+    state.mkdir(parents=True)
+    for path in (state, state.parent, folder):
+        os.utime(path, (time.time() - age,) * 2)
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[Path, Path]:
+    """Return runs and reports: a study with its report, and one that was given up long ago."""
+    runs, reports = tmp_path / "runs", tmp_path / "reports"
+    make_stage(runs, "data_prep", PREP)
+    make_stage(runs, "fine_tune", TUNE)
+    make_stage(runs, "error_analysis", ERRORS)
+    make_stage(runs, "data_prep", OLD, age=9 * DAY)
+    given_up = make_stage(runs, "fine_tune", OLD, age=9 * DAY, finished=False)
+    make_checkpoint(given_up, 40, age=9 * DAY)
+    make_checkpoint(given_up, 120, age=9 * DAY)
+    (reports / "mine").mkdir(parents=True)
+    keys = {"data_prep": PREP, "fine_tune": TUNE, "error_analysis": ERRORS}
+    manifest = json.dumps({"stage_keys": keys})
+    (reports / "mine" / "manifest.json").write_text(manifest, encoding="utf-8")
+    return runs, reports
+
+
+def names(entries: Any) -> list[str]:
+    return [f"{entry.stage}/{entry.key}" for entry in entries]
+
+
+def tree(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def test_stages_are_listed_with_what_uses_them(places: tuple[Path, Path]) -> None:
+    runs, reports = places
+    before = tree(runs)
+    entries = list_cache(runs, reports_dir=reports)
+    stages = [("data_prep", PREP), ("data_prep", OLD), ("fine_tune", TUNE), ("fine_tune", OLD)]
+    assert [(e.stage, e.key) for e in entries] == [*stages, ("error_analysis", ERRORS)]
+    assert [e.reports for e in entries] == [("mine",), (), ("mine",), (), ("mine",)]
+    assert [e.state for e in entries] == ["finished"] * 3 + ["unfinished", "finished"]
+    assert [e.step for e in entries] == [None, None, None, 120, None]
+    assert entries[0].size == 1002
+    assert time.time() - entries[1].used == pytest.approx(9 * DAY, abs=60)
+    assert tree(runs) == before
+
+
+def test_table_says_what_a_person_wants_to_know(places: tuple[Path, Path]) -> None:
+    lines = describe_cache(list_cache(places[0], reports_dir=places[1])).splitlines()
+    assert lines[0].split() == ["stage", "key", "state", "MiB", "last", "used", "reports"]
+    assert f"fine_tune       {OLD}  unfinished, at step 120  0.0" in lines[4]
+    assert lines[3].endswith("mine")
+    assert lines[-1] == "5 stage folders, 0.0 MiB"
+
+
+def test_runs_that_are_not_there_hold_nothing(tmp_path: Path) -> None:
+    assert list_cache(tmp_path / "nowhere", reports_dir=tmp_path) == ()
+    assert describe_cache(()) == "no stage folders"
+    assert prune_cache(tmp_path / "nowhere", reports_dir=tmp_path).removed == ()
+    assert tree(tmp_path) == set()
+
+
+def test_pruning_keeps_what_reports_use_and_what_is_still_wanted(
+    places: tuple[Path, Path],
+) -> None:
+    runs, reports = places
+    fresh = make_stage(runs, "fine_tune", "b" * 16, age=0.5 * DAY, finished=False)
+    pruned = prune_cache(runs, reports_dir=reports)
+    assert names(pruned.removed) == [f"data_prep/{OLD}", f"fine_tune/{OLD}"]
+    assert pruned.freed == 2002
+    assert fresh.is_dir()
+    kept = {f"data_prep/{PREP}", f"error_analysis/{ERRORS}", f"fine_tune/{TUNE}"}
+    assert {name for name in tree(runs) if name.count("/") == 1} - kept == {
+        f"fine_tune/{'b' * 16}", f".locks/{OLD}.lock"
+    }  # fmt: skip
+
+
+def test_training_that_still_saves_states_is_not_old(places: tuple[Path, Path]) -> None:
+    runs, reports = places
+    make_checkpoint(runs / "fine_tune" / OLD, 160)
+    assert names(prune_cache(runs, reports_dir=reports).removed) == [f"data_prep/{OLD}"]
+
+
+def test_dry_run_removes_and_writes_nothing(places: tuple[Path, Path]) -> None:
+    runs, reports = places
+    before = tree(runs)
+    planned = prune_cache(runs, reports_dir=reports, dry_run=True)
+    assert tree(runs) == before
+    done = prune_cache(runs, reports_dir=reports)
+    assert (names(planned.removed), planned.freed) == (names(done.removed), done.freed)
+
+
+def test_all_removes_reported_and_interactive_stages_too(places: tuple[Path, Path]) -> None:
+    runs, reports = places
+    make_stage(runs, "data_prep", "interactive", age=9 * DAY)
+    assert "data_prep/interactive" not in names(prune_cache(runs, reports_dir=reports).removed)
+    assert "data_prep/interactive" in names(
+        prune_cache(runs, reports_dir=reports, everything=True).removed
+    )
+    assert list_cache(runs, reports_dir=reports) == ()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_stage_that_a_process_works_on_is_never_removed(
+    places: tuple[Path, Path], dry_run: bool
+) -> None:
+    runs, reports = places
+    with locked(runs, OLD):
+        states = {
+            entry.state for entry in list_cache(runs, reports_dir=reports) if entry.key == OLD
+        }
+        assert states == {"running"}
+        pruned = prune_cache(runs, reports_dir=reports, everything=True, dry_run=dry_run)
+        assert names(pruned.in_use) == [f"data_prep/{OLD}", f"fine_tune/{OLD}"]
+        assert (runs / "fine_tune" / OLD / "checkpoints" / "step-00000120").is_dir()
+    assert len(pruned.removed) == 3
+
+
+def test_stage_that_a_running_one_reads_is_never_removed(places: tuple[Path, Path]) -> None:
+    runs, reports = places
+    running = make_stage(runs, "fine_tune", "c" * 16, finished=False)
+    (running / "notebook.ipynb").write_text(f'data_dir = "runs/data_prep/{OLD}"', encoding="utf-8")
+    with locked(runs, "c" * 16):
+        pruned = prune_cache(runs, reports_dir=reports, everything=True)
+    assert names(pruned.in_use) == [f"data_prep/{OLD}", f"fine_tune/{'c' * 16}"]
+    assert (runs / "data_prep" / OLD / "stage.json").is_file()
+
+
+def test_nothing_is_removed_while_a_stage_is_about_to_start(places: tuple[Path, Path]) -> None:
+    runs, reports = places
+    with locked(runs, "c" * 16):
+        assert prune_cache(runs, reports_dir=reports).removed == ()
+    assert len(prune_cache(runs, reports_dir=reports).removed) == 2
+
+
+def test_nothing_is_removed_while_a_report_is_written(places: tuple[Path, Path]) -> None:
+    runs, reports = places
+    with locked(runs, "report-0123"):
+        pruned = prune_cache(runs, reports_dir=reports, everything=True)
+    assert (pruned.removed, len(pruned.in_use)) == ((), 5)
+
+
+def test_links_and_other_folders_are_left_alone(places: tuple[Path, Path], tmp_path: Path) -> None:
+    runs, reports = places
+    precious = make_stage(tmp_path / "elsewhere", "data_prep", "d" * 16)
+    (runs / "data_prep" / ("d" * 16)).symlink_to(precious)
+    (runs / "data_prep" / PREP / "link").symlink_to(precious)
+    (runs / "other" / ("e" * 16)).mkdir(parents=True)
+    (runs / "data_prep" / "notes").mkdir()
+    (runs / "data_prep" / ("f" * 16)).touch()
+    (runs / "data_prep" / "0123456789ABCDEF").mkdir()
+    prune_cache(runs, reports_dir=reports, everything=True)
+    assert (precious / "stage.json").is_file()
+    left = {name for name in tree(runs) if not name.startswith(".locks")}
+    assert left == {
+        "data_prep", "fine_tune", "error_analysis", "other", f"other/{'e' * 16}",
+        "data_prep/notes", f"data_prep/{'d' * 16}", f"data_prep/{'f' * 16}",
+        "data_prep/0123456789ABCDEF",
+    }  # fmt: skip
+
+
+def test_stage_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    precious = make_stage(tmp_path / "elsewhere", "data_prep", OLD, age=9 * DAY)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "data_prep").symlink_to(precious.parent)
+    assert prune_cache(tmp_path / "runs", everything=True).removed == ()
+    assert (precious / "stage.json").is_file()
+
+
+def test_pruning_without_the_reports_is_refused(places: tuple[Path, Path]) -> None:
+    runs, reports = places
+    with pytest.raises(ParameterError, match=r"--reports-dir .*nowhere: no such folder.*--all"):
+        prune_cache(runs, reports_dir=reports / "nowhere")
+    (reports / "mine" / "manifest.json").write_text("{", encoding="utf-8")
+    with pytest.raises(DataError, match=r"manifest\.json: expected a JSON object"):
+        prune_cache(runs, reports_dir=reports)
+    assert len(list((runs / "fine_tune").iterdir())) == 2
+
+
+def test_command_lists_and_prunes(
+    places: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["cache", "--runs-dir", str(places[0]), "--reports-dir", str(places[1])]
+
+    def printed(*more: str) -> str:
+        assert cli._guarded(lambda: cli.app([*words, *more], standalone_mode=False)) == cli.DONE
+        return capsys.readouterr().out
+
+    assert printed().endswith("5 stage folders, 0.0 MiB\n")
+    planned = printed("--prune", "--dry-run")
+    assert planned == (
+        f"would remove data_prep/{OLD}\nwould remove fine_tune/{OLD}\n"
+        "would free 0.0 MiB (2 stage folders)\n"
+    )
+    assert printed("--prune").endswith(
+        f"removed fine_tune/{OLD}\nfreed 0.0 MiB (2 stage folders)\n"
+    )
+    with locked(places[0], TUNE):
+        assert f"kept fine_tune/{TUNE}: a run is using it\n" in printed("--prune", "--all")
+    assert printed().endswith("1 stage folder, 0.0 MiB\n")
+
+
+def test_option_that_needs_prune_is_refused_without_it(
+    places: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["cache", "--runs-dir", str(places[0]), "--all"]
+    assert cli._guarded(lambda: cli.app(words, standalone_mode=False)) == cli.REFUSED
+    assert "they go with --prune" in capsys.readouterr().err
