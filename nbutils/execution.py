@@ -18,6 +18,7 @@ from nbutils.endings import describe_full_disk, is_disk_full
 from nbutils.progress import Limits, OnProgress
 
 NO_SPACE = os.strerror(errno.ENOSPC)
+OUT_OF_MEMORY = {"MemoryError": "the kernel ran out of memory: try a smaller batch_size"}
 ENGINE = "nbutils"  # registered by its entry point; see nbutils.engine
 REFUSALS: dict[str, type[errors.NbutilsError]] = {
     refusal.__name__: refusal
@@ -55,7 +56,8 @@ def run_notebook(
     NotebookFailedError
         A cell failed otherwise, or the kernel died.
     """
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    # its errors are raised as well: one line says it
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
     settings = {"parameters": dict(parameters), "on_progress": on_progress, "limits": limits}
     try:
         _execute(source, destination, settings)
@@ -66,7 +68,8 @@ def run_notebook(
         if NO_SPACE in error.evalue:
             full = describe_full_disk(destination.parent)
             raise errors.NotebookFailedError(f"{place}: {full}; {error.evalue}") from None
-        raise errors.NotebookFailedError(f"{place}: {error.ename}: {error.evalue}") from None
+        reason = error.evalue or OUT_OF_MEMORY.get(error.ename, "no message")
+        raise errors.NotebookFailedError(f"{place}: {error.ename}: {reason}") from None
     except errors.NotebookFailedError as error:  # a dead kernel, a time limit
         raise errors.NotebookFailedError(f"{source.name}: {error}") from None
     except OSError as error:
