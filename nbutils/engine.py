@@ -185,7 +185,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             )
         end_in_order(process.pid)
         if isinstance(error, CellTimeoutError):
-            return NotebookFailedError(f"{self.limits.describe()}; a checkpoint was saved if any")
+            return NotebookFailedError(f"{self.limits.describe()}")
         return error
 
     def log_output_message(self, output: Any) -> None:

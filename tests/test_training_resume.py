@@ -188,7 +188,7 @@ def test_failed_save_keeps_the_states_before(
 
 @pytest.mark.parametrize(
     ("cost", "after", "due"),
-    [(0.0, 4, False), (0.0, 6, True), (1.0, 20, False), (1.0, 26, True), (60.0, 91, True)],
+    [(0.0, 29, False), (0.0, 31, True), (1.0, 49, False), (1.0, 51, True), (60.0, 91, True)],
 )
 def test_slow_saves_are_rarer_but_a_kill_costs_at_most_the_longest_gap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cost: float, after: float, due: bool

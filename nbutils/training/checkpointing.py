@@ -26,9 +26,9 @@ from nbutils.artifacts import sha256_file, write_json
 STATE_FILE = "state.json"
 KEPT = 2  # states: the newest, and the one before in case it is torn
 LONGEST_GAP = 90.0  # seconds of training that a kill may cost, the save itself not counted
-SHORTEST_GAP = 5.0
+SHORTEST_GAP = 30.0
 GAP_VARIABLE = "NBUTILS_CHECKPOINT_SECONDS"  # of the environment: a fixed gap instead
-COST_FACTOR = 25.0  # a save that takes a second is made every 25: at most 4 % of the time
+COST_FACTOR = 50.0  # a save that takes a second is made every 50: at most 2 % of the time
 
 Tensors = Mapping[str, torch.Tensor]
 
