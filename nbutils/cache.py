@@ -12,15 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock, Timeout
-
 from nbutils.artifacts import KEY_LENGTH, LAST_ARTIFACT, STAGE_FILE, STAGES, read_json
 from nbutils.errors import ParameterError
+from nbutils.locks import has_readers, is_held, locked_if_free
+from nbutils.screens import LAST_COMPLETED
 from nbutils.study import CHECKPOINTS
 
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 INTERACTIVE = "interactive"  # where a notebook writes that was opened in JupyterLab
-LOCKS = ".locks"
 MIB = 2**20  # bytes
 FORGOTTEN = 24 * 3600.0  # seconds after which nobody comes back to an unfinished stage
 STEP = re.compile(r"step-(\d+)")
@@ -37,7 +36,7 @@ class CachedStage:
     stage, key, folder
         What it is, and where; the key of JupyterLab's own folder is ``"interactive"``.
     state
-        ``"running"`` while a process holds the folder's lock.
+        ``"running"`` while a process makes it or reads it.
     step
         Of the newest checkpoint that a killed training goes on from; None: there is none.
     size
@@ -207,7 +206,7 @@ def _describe(
         stage=stage,
         key=folder.name,
         folder=folder,
-        state="running" if _is_held(_lock_file(runs_dir, folder.name)) else state,
+        state="running" if _is_running(runs_dir, folder.name) else state,
         step=_last_step(folder / CHECKPOINTS),
         size=size,
         used=max([changed, *users.values()]),
@@ -236,61 +235,26 @@ def _last_step(checkpoints: Path) -> int | None:
 def _reports_by_key(reports_dir: Path) -> dict[str, dict[str, float]]:
     """Return, by stage key, the studies whose reports use it, and when each was written."""
     found: dict[str, dict[str, float]] = {}
-    for path in sorted(reports_dir.glob("*/manifest.json")):
-        keys = read_json(path).get("stage_keys")
-        for key in keys.values() if isinstance(keys, dict) else ():
-            found.setdefault(str(key), {})[path.parent.name] = path.stat().st_mtime
+    for pattern in ("*/manifest.json", f"*/{LAST_COMPLETED}/manifest.json"):
+        for path in sorted(reports_dir.glob(pattern)):
+            keys, name = read_json(path).get("stage_keys"), path.relative_to(reports_dir).parts[0]
+            for key in keys.values() if isinstance(keys, dict) else ():
+                found.setdefault(str(key), {})[name] = path.stat().st_mtime
     return found
 
 
-def _lock_file(runs_dir: Path, name: str) -> Path:
-    return runs_dir / LOCKS / f"{name}.lock"
-
-
-def _is_held(lock: Path) -> bool:
-    if not lock.is_file():  # to look must not leave a file behind
-        return False
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except Timeout:
-        return True
+def _is_running(runs_dir: Path, key: str) -> bool:
+    return is_held(runs_dir, key) or has_readers(runs_dir, key)
 
 
 @contextmanager
 def _unused(entry: CachedStage, runs_dir: Path, *, dry_run: bool) -> Iterator[bool]:
     """Yield whether no run needs the folder, and hold its lock meanwhile, so that none begins."""
-    lock = _lock_file(runs_dir, entry.key)
     if dry_run:
-        yield not _is_held(lock) and not _is_read(entry, runs_dir)
+        yield not _is_running(runs_dir, entry.key)
         return
-    lock.parent.mkdir(exist_ok=True)
-    try:
-        with FileLock(lock, timeout=0):
-            yield not _is_read(entry, runs_dir)
-    except Timeout:
-        yield False
-
-
-def _is_read(entry: CachedStage, runs_dir: Path) -> bool:
-    """Return whether a later stage that is running was given this folder, or a report is written.
-
-    A run holds the lock of the stage it is at, and reads the stages before: their keys stand in the
-    parameters cell of its notebook.
-    """
-    held = [path.stem for path in (runs_dir / LOCKS).glob("*.lock") if _is_held(path)]
-    if any(name.startswith("report-") for name in held):
-        return True
-    place = f"{entry.stage}/{entry.key}"
-    return any(_reads(key, place, runs_dir) for key in held if key != entry.key)
-
-
-def _reads(key: str, place: str, runs_dir: Path) -> bool:
-    notebooks = [runs_dir / stage / key / "notebook.ipynb" for stage in STAGES]
-    written = [path for path in notebooks if path.is_file()]
-    if not written:  # about to start: what it will read is not known yet
-        return True
-    return any(place in path.read_text(encoding="utf-8", errors="replace") for path in written)
+    with locked_if_free(runs_dir, entry.key) as free:
+        yield free and not has_readers(runs_dir, entry.key)
 
 
 def _remove(entry: CachedStage) -> None:

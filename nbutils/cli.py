@@ -24,7 +24,7 @@ from nbutils.errors import (
 
 if TYPE_CHECKING:
     from nbutils.progress import Limits
-    from nbutils.study import StudyRun
+    from nbutils.runs import StudyRun
 
 DONE, FAILED, REFUSED, DIFFERENT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
@@ -82,6 +82,7 @@ def run(
     from nbutils.params.study import load_study
 
     study = load_study(params, overrides=set_ or [], name=name)
+    from nbutils.runs import RunOptions
     from nbutils.study import check_study, run_study
 
     check_study(study)
@@ -92,10 +93,7 @@ def run(
         done = run_study(
             study,
             command=_command_again(),
-            runs_dir=runs_dir,
-            reports_dir=reports_dir,
-            fresh=fresh,
-            limits=_limits(cell_timeout, time_limit),
+            options=RunOptions(runs_dir, reports_dir, fresh, _limits(cell_timeout, time_limit)),
             watcher=watcher,
         )
     except NotebookFailedError:
@@ -258,7 +256,7 @@ def cache(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context) -> None:
     """Start JupyterLab on the notebooks, on this Python; more options go to JupyterLab."""
-    from nbutils.study import find_notebook
+    from nbutils.runs import find_notebook
 
     folder = find_notebook("data_prep").parent
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", *context.args]

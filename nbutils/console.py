@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from nbutils.progress import Progress
-    from nbutils.study import StageRun
+    from nbutils.runs import StageRun
 
+WAITS = "another run is at this stage; waiting for its result"
 LINE_SECONDS = 5.0  # between two plain lines of one training
 
 
@@ -47,6 +48,10 @@ class PlainConsole:
     def __init__(self) -> None:
         self.written_at = 0.0
         self.heading = ""
+
+    def stage_waits(self, stage: str) -> None:
+        """Write that another run is at this stage."""
+        self.write(stage, WAITS)
 
     def stage_started(self, stage: str) -> None:
         """Write that a stage begins."""
@@ -92,9 +97,17 @@ class LiveConsole(PlainConsole):
         self.console = Console(highlight=False)
         self.status: Status | None = None
 
+    def stage_waits(self, stage: str) -> None:
+        """Show that another run is at this stage."""
+        self._show(stage, WAITS)
+
     def stage_started(self, stage: str) -> None:
         """Show that a stage begins."""
-        self.status = self.console.status(self._line(stage, "starting"))
+        self._show(stage, "starting")
+
+    def _show(self, stage: str, text: str) -> None:
+        self.close()
+        self.status = self.console.status(self._line(stage, text))
         self.status.start()
 
     def stage_progress(self, stage: str, progress: Progress) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from nbutils import screens
 from nbutils.artifacts import (
-    NOTEBOOKS,
     STAGES,
     code_fingerprint,
     digest,
@@ -18,33 +18,21 @@ from nbutils.artifacts import (
     write_json,
     write_text,
 )
+from nbutils.locks import locked
 from nbutils.manifest import describe_changes, describe_environment, without_home
 from nbutils.params.study import Study
 from nbutils.redaction import Redactor
-from nbutils.report.page import Fact, Link, Page
-from nbutils.study import StudyRun, find_notebook, locked
+from nbutils.runs import StudyRun, find_notebook
+from nbutils.screens import (
+    LAST_COMPLETED,
+    SUMMARY,
+    Results,
+    page_name,
+    stage_page,
+    summary_page,
+)
 
-TITLES = {
-    "data_prep": "Data preparation",
-    "fine_tune": "Fine-tuning",
-    "error_analysis": "Error analysis",
-}
-SUMMARY = "index.html"
 MANIFEST = "manifest.json"
-
-
-def page_name(stage: str) -> str:
-    """Return the file name of a stage's page."""
-    return Path(NOTEBOOKS[stage]).with_suffix(".html").name
-
-
-@dataclass(frozen=True)
-class Results:
-    """What the stages of a run left behind for its first screens; empty where they did not."""
-
-    card: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    findings: Mapping[str, Any]
 
 
 def publish(run: StudyRun, *, failed_folder: Path | None = None) -> bool:
@@ -62,20 +50,26 @@ def publish(run: StudyRun, *, failed_folder: Path | None = None) -> bool:
     bool
         Whether anything was written.
     """
-    from nbutils.report.site import write_site
-
     with locked(run.runs_dir, f"report-{digest([str(run.report_dir.resolve())])}"):
         render_key = _render_key(run)
-        if run.status == "completed" and run.reused and _is_published(run, render_key):
-            return False
-        # Until the last page is there the report does not count as published.
-        (run.report_dir / MANIFEST).unlink(missing_ok=True)
-        _sweep(run.report_dir)
-        _publish(run, render_key, failed_folder)
+        fresh = run.status == "completed" and run.reused and _is_published(run, render_key)
+        if not fresh:
+            _sweep(run.report_dir)
+            _publish(run, render_key, failed_folder)
+    _list_runs(run)
+    return not fresh
+
+
+def _list_runs(run: StudyRun) -> None:
+    """Write the list of all runs, if it is older than this run's report."""
+    from nbutils.report.site import write_site
+
+    index = run.reports_dir / SUMMARY
     with locked(run.runs_dir, f"site-{digest([str(run.reports_dir.resolve())])}"):
-        _sweep(run.reports_dir)
-        write_site(run.reports_dir)
-    return True
+        written = index.stat().st_mtime_ns if index.is_file() else 0
+        if written <= (run.report_dir / MANIFEST).stat().st_mtime_ns:
+            _sweep(run.reports_dir)
+            write_site(run.reports_dir)
 
 
 def _sweep(folder: Path) -> None:
@@ -89,6 +83,10 @@ def _publish(run: StudyRun, render_key: str, failed_folder: Path | None) -> None
 
     folder = run.report_dir
     folder.mkdir(parents=True, exist_ok=True)
+    if run.status != "completed":
+        _put_aside(folder)
+    # Until the last page is there the report does not count as published.
+    (folder / MANIFEST).unlink(missing_ok=True)
     redactor = Redactor.from_environment()
     results = redactor.redact_tree(_read_results(run))
     manifest = redactor.redact_tree(_build_manifest(run, results, render_key))
@@ -102,6 +100,26 @@ def _publish(run: StudyRun, render_key: str, failed_folder: Path | None) -> None
     if results.metrics:
         write_json(folder / "metrics.json", results.metrics)
     write_json(folder / MANIFEST, manifest)
+    if run.status == "completed":
+        shutil.rmtree(folder / LAST_COMPLETED, ignore_errors=True)
+
+
+def _put_aside(folder: Path) -> None:
+    """Move the pages of a completed run to where those of the failed one do not replace them."""
+    if (
+        not (folder / MANIFEST).is_file()
+        or read_json(folder / MANIFEST).get("status") != "completed"
+    ):
+        return
+    aside = folder / LAST_COMPLETED
+    aside.mkdir(exist_ok=True)
+    for name in _file_names():  # the manifest last: until then it is tried again
+        if (folder / name).is_file():
+            (folder / name).replace(aside / name)
+
+
+def _file_names() -> list[str]:
+    return [*map(page_name, STAGES), SUMMARY, "metrics.json", "params.yaml", MANIFEST]
 
 
 def _render_key(run: StudyRun) -> str:
@@ -113,12 +131,12 @@ def _render_key(run: StudyRun) -> str:
         if path.is_file() and path.suffix != ".pyc"
     ]
     keys = [done.key for done in run.stages]
-    return digest([keys, code, sha256_file(Path(__file__)), run.command, run.study.to_yaml()])
+    words = [sha256_file(Path(module)) for module in (__file__, screens.__file__)]
+    return digest([keys, code, words, run.command, run.study.to_yaml()])
 
 
 def _is_published(run: StudyRun, render_key: str) -> bool:
-    files = [SUMMARY, MANIFEST, "metrics.json", "params.yaml", *map(page_name, STAGES)]
-    if not all((run.report_dir / name).is_file() for name in files):
+    if not all((run.report_dir / name).is_file() for name in _file_names()):
         return False
     manifest = read_json(run.report_dir / MANIFEST)
     return manifest.get("render_key") == render_key and manifest.get("status") == "completed"
@@ -236,194 +254,10 @@ def _write_pages(
     for stage, notebook in notebooks.items():
         if not notebook.is_file():
             continue
-        page = redactor.redact_tree(_stage_page(run, results, manifest, stage))
+        page = redactor.redact_tree(stage_page(run, results, manifest, stage))
         pages.append(run.report_dir / page_name(stage))
         write_notebook_report(notebook, pages[-1], page)
         figures.extend(headline_figures(notebook))
-    summary = redactor.redact_tree(_summary_page(run, results, manifest))
+    summary = redactor.redact_tree(summary_page(run, results, manifest))
     write_summary(run.report_dir / SUMMARY, summary, figures)
     return [*pages, run.report_dir / SUMMARY]
-
-
-def _stage_page(run: StudyRun, results: Results, manifest: Mapping[str, Any], stage: str) -> Page:
-    failed = stage == run.failed_stage
-    facts, verdicts, cautions = {
-        "data_prep": _data_prep_screen,
-        "fine_tune": _fine_tune_screen,
-        "error_analysis": _error_analysis_screen,
-    }[stage](run.study, results)
-    if stage == "error_analysis":
-        scores, _, _ = _fine_tune_screen(run.study, results)
-        facts = (*(fact for fact in scores if fact.label != "Training"), *facts)
-    return Page(
-        title=f"{TITLES[stage]}: {run.study.name}",
-        lead=f"Step {STAGES.index(stage) + 1} of {len(STAGES)}. {_lead(run, results)}",
-        status=run.status if failed else "completed",
-        problem=run.problem if failed else "",
-        facts=facts,
-        verdicts=verdicts,
-        cautions=cautions,
-        rerun=run.command,
-        links=_links(run, current=page_name(stage)),
-        parameters=manifest["parameters"][stage],
-        manifest=manifest,
-    )
-
-
-def _summary_page(run: StudyRun, results: Results, manifest: Mapping[str, Any]) -> Page:
-    _, prep_verdicts, prep_cautions = _data_prep_screen(run.study, results)
-    tune_facts, tune_verdicts, tune_cautions = _fine_tune_screen(run.study, results)
-    error_facts, error_verdicts, error_cautions = _error_analysis_screen(run.study, results)
-    base = _stage_page(run, results, manifest, STAGES[0])
-    flat = {
-        f"{section}.{name}": value
-        for section in STAGES
-        for name, value in manifest["parameters"][section].items()
-    }
-    return replace(
-        base,
-        title=run.study.name,
-        lead=_lead(run, results),
-        status=run.status,
-        problem=run.problem,
-        facts=(*tune_facts, *error_facts),
-        verdicts=(*tune_verdicts, *error_verdicts, *prep_verdicts),
-        cautions=(*tune_cautions, *error_cautions, *prep_cautions),
-        links=_links(run, current=SUMMARY),
-        parameters=flat,
-    )
-
-
-def _links(run: StudyRun, *, current: str) -> tuple[Link, ...]:
-    reached = [done.stage for done in run.stages]
-    if run.failed_stage is not None:
-        reached.append(run.failed_stage)
-    pages = [("Summary", SUMMARY), *((TITLES[stage], page_name(stage)) for stage in reached)]
-    return (
-        Link("All runs", "../index.html"),
-        *(Link(title, name, current=name == current) for title, name in pages),
-    )
-
-
-def _lead(run: StudyRun, results: Results) -> str:
-    study, card = run.study, results.card
-    if study.description:
-        return study.description
-    if not card:
-        return f"{study.fine_tune.model} on {study.data_prep.dataset}."
-    counts = card["splits"]
-    total = sum(counts.values())
-    return (
-        f"{study.fine_tune.model} fine-tuned on {study.data_prep.dataset}: {total:,} texts, "
-        f"{len(card['label_names'])} classes, {counts.get('train', 0):,} of them for training."
-    )
-
-
-Screen = tuple[tuple[Fact, ...], tuple[str, ...], tuple[str, ...]]
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def _interval(score: Mapping[str, Any]) -> str:
-    return f"95 % interval {100 * score['low']:.1f} to {100 * score['high']:.1f}"
-
-
-def _data_prep_screen(study: Study, results: Results) -> Screen:
-    card = results.card
-    if not card:
-        return (), (), ()
-    duplicates, splits = card["duplicates"], card["splits"]
-    facts = [
-        Fact(
-            "Texts kept",
-            f"{sum(splits.values()):,}",
-            ", ".join(f"{count:,} {name}" for name, count in splits.items()),
-        ),
-        Fact("Classes", str(len(card["label_names"]))),
-        Fact(
-            "Exact copies found",
-            f"{duplicates['exact_copies']:,}",
-            f"{duplicates['near_groups']:,} groups of near copies",
-        ),
-        Fact(
-            "Cut by max_length",
-            _percent(card["tokens"]["cut_share"]),
-            f"of the texts, at {study.data_prep.max_length} tokens",
-        ),
-    ]
-    if card.get("baseline"):
-        score = card["baseline"]["test"]["accuracy"]
-        facts.append(Fact("Baseline to beat", _percent(score["value"]), _interval(score)))
-    verdict = (
-        f"{duplicates['exact_copies']:,} exact copies were found; nothing from the test side is "
-        "seen in training."
-        if study.data_prep.deduplicate
-        else f"{duplicates['exact_copies']:,} exact copies were found and kept: deduplicate is off."
-    )
-    return tuple(facts), (verdict,), tuple(card["warnings"])
-
-
-def _fine_tune_screen(study: Study, results: Results) -> Screen:
-    metrics = results.metrics
-    cautions = tuple(study.fine_tune.cautions())
-    if not metrics:
-        return (), (), cautions
-    accuracy, f1 = metrics["test"]["accuracy"], metrics["test"]["macro_f1"]
-    training = metrics["training"]
-    facts = [
-        Fact("Test accuracy", _percent(accuracy["value"]), _interval(accuracy)),
-        Fact("Macro F1", _percent(f1["value"]), _interval(f1)),
-    ]
-    verdicts = []
-    if metrics.get("baseline"):
-        base = metrics["baseline"]["accuracy"]
-        facts.append(Fact("TF-IDF baseline", _percent(base["value"]), _interval(base)))
-        verdicts.append(describe_gain(metrics["against_baseline"]))
-    facts.append(
-        Fact(
-            "Training",
-            f"{training['seconds']:.0f} s",
-            f"{training['epochs']:g} epochs, {training['tokens_per_second']:,.0f} tokens/s, "
-            f"{training['device']} {training['precision']}",
-        )
-    )
-    verdicts.append(training["diagnosis"])
-    return tuple(facts), tuple(verdicts), cautions
-
-
-def describe_gain(gain: Mapping[str, Any]) -> str:
-    """Return a sentence on a paired comparison with the baseline."""
-    points = f"{100 * abs(gain['value']):.1f} points"
-    interval = f"95 % interval {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}"
-    if gain["low"] > 0:
-        return f"It beats the TF-IDF baseline by {points} on the same test texts ({interval})."
-    if gain["high"] < 0:
-        return (
-            f"It loses to the TF-IDF baseline by {points} on the same test texts ({interval}): "
-            "use the baseline, or find out what went wrong."
-        )
-    return (
-        f"It does not beat the TF-IDF baseline beyond chance: {100 * gain['value']:+.1f} points on "
-        f"the same test texts ({interval})."
-    )
-
-
-def _error_analysis_screen(study: Study, results: Results) -> Screen:
-    findings = results.findings
-    if not findings:
-        return (), (), ()
-    mistakes, total = findings["mistakes"]["test"], results.metrics["test"]["accuracy"]["n"]
-    facts = (
-        Fact("Mistakes", f"{mistakes:,}", f"of {total:,} test texts"),
-        Fact("Calibration error", _percent(findings["calibration"]["ece"]), "ECE, 0 is perfect"),
-    )
-    verdicts = []
-    if findings["top_confusions"]:
-        worst = findings["top_confusions"][0]
-        verdicts.append(
-            f"Most frequent mistake: {worst['label']} taken for {worst['predicted']}, "
-            f"{worst['count']} times ({_percent(worst['share'])} of the class)."
-        )
-    return facts, tuple(verdicts), ()

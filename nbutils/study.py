@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Set
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Set
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any
 
 import nbutils
-from nbutils.artifacts import (
-    NOTEBOOKS,
-    STAGE_FILE,
-    STAGES,
-    code_fingerprint,
-    digest,
-    project_dir,
-    read_json,
-    write_json,
-)
+from nbutils.artifacts import STAGE_FILE, STAGES, read_json, write_json
 from nbutils.checkpoints import check_checkpoint, fingerprint_checkpoint
 from nbutils.data.sources import check_source, fingerprint_source
 from nbutils.endings import describe_full_disk, is_disk_full, read_ending
@@ -34,77 +24,22 @@ from nbutils.errors import (
     NotebookFailedError,
     ParameterError,
 )
+from nbutils.locks import locked, read_lock
 from nbutils.params.base import StageParameters
-from nbutils.params.study import Study, is_plumbing
+from nbutils.params.study import Study
+from nbutils.runs import (
+    NOTEBOOK,
+    RunOptions,
+    StageRun,
+    StudyRun,
+    StudyWatcher,
+    find_notebook,
+    stage_folder,
+    stage_key,
+)
 
-if TYPE_CHECKING:
-    from nbutils.progress import Limits, Progress
-
-DECISIVE = ("torch", "transformers", "tokenizers", "datasets", "scikit-learn", "numpy")
-NOTEBOOK = "notebook.ipynb"
 CHECKPOINTS = "checkpoints"  # in a fine_tune folder, while it is running
 REFUSED = (DataError, ParameterError, CheckpointError)
-
-
-@dataclass(frozen=True)
-class StageRun:
-    """One stage of a run: where it is, and whether it was there already."""
-
-    stage: str
-    key: str
-    folder: Path
-    reused: bool
-    seconds: float = 0.0
-    kernel_peak_mib: float | None = None
-
-    @property
-    def notebook(self) -> Path:
-        """The executed notebook."""
-        return self.folder / NOTEBOOK
-
-
-@dataclass
-class StudyRun:
-    """A run of a study: its stages so far, and how it ended."""
-
-    study: Study
-    command: str
-    reports_dir: Path
-    runs_dir: Path
-    fresh: bool = False
-    limits: Limits | None = None
-    stages: list[StageRun] = field(default_factory=list)
-    fingerprints: dict[str, str] = field(default_factory=dict)
-    status: Literal["completed", "failed", "interrupted"] = "completed"
-    problem: str = ""
-    failed_stage: str | None = None
-
-    @property
-    def report_dir(self) -> Path:
-        """The folder of the study's HTML pages."""
-        return self.reports_dir / self.study.name
-
-    def folder(self, stage: str) -> Path | None:
-        """Return a stage's folder; None: the run did not get there."""
-        return next((run.folder for run in self.stages if run.stage == stage), None)
-
-    @property
-    def reused(self) -> bool:
-        """Whether every stage was there already."""
-        return bool(self.stages) and all(run.reused for run in self.stages)
-
-
-class StudyWatcher(Protocol):
-    """Somebody who looks on while a study runs."""
-
-    def stage_started(self, stage: str) -> None:
-        """Be told that a stage's kernel is about to start."""
-
-    def stage_progress(self, stage: str, progress: Progress) -> None:
-        """Be told of a cell or of a step of a training."""
-
-    def stage_done(self, run: StageRun) -> None:
-        """Be told that a stage is finished, or was there already."""
 
 
 def check_study(study: Study) -> None:
@@ -124,10 +59,7 @@ def run_study(
     study: Study,
     *,
     command: str,
-    runs_dir: Path = Path("runs"),
-    reports_dir: Path = Path("reports"),
-    fresh: bool = False,
-    limits: Limits | None = None,
+    options: RunOptions | None = None,
     watcher: StudyWatcher | None = None,
 ) -> StudyRun:
     """Run the stages of a study that are not there yet, and write its reports.
@@ -138,12 +70,8 @@ def run_study(
         Validated parameters.
     command
         The command that runs it again, for the reports.
-    runs_dir, reports_dir
-        Where stage folders and HTML pages go.
-    fresh
-        Run every stage, whatever is there.
-    limits
-        How long it may take; None: as long as it likes.
+    options
+        Where things go, and how; None: into `runs/` and `reports/`, using what is there.
     watcher
         Told of the progress; None: nobody looks.
 
@@ -159,10 +87,8 @@ def run_study(
     NotebookFailedError
         A notebook failed; its report says where and why.
     """
-    from nbutils.publishing import publish
-
-    run = StudyRun(study, command, reports_dir, runs_dir, fresh=fresh, limits=limits)
-    for folder in (runs_dir, run.report_dir):
+    run = StudyRun(study, command, options or RunOptions())
+    for folder in (run.runs_dir, run.report_dir):
         _make_folder(folder)
     run.fingerprints = {
         "data": fingerprint_source(study.data_prep),
@@ -170,27 +96,41 @@ def run_study(
             study.fine_tune.model, revision=study.fine_tune.revision
         ),
     }
+    with run.in_use:  # no pruning takes a finished stage before the report is made of it
+        _run_stages(run, watcher)
+    return run
+
+
+def _run_stages(run: StudyRun, watcher: StudyWatcher | None) -> None:
+    from nbutils.publishing import publish
+
     try:
         for stage in STAGES:
             run.failed_stage = stage
             run.stages.append(_run_stage(run, stage, watcher))
         run.failed_stage = None
-    except REFUSED:  # nothing of a refused input stays
-        shutil.rmtree(_stage_folder(run, run.failed_stage or STAGES[0]), ignore_errors=True)
-        if not any(run.report_dir.iterdir()):
-            run.report_dir.rmdir()
+    except REFUSED:
+        _leave_nothing(run)
         raise
     except (NbutilsError, KeyboardInterrupt, OSError) as error:
         raise _end_early(run, error) from error
     publish(run)
-    return run
+
+
+def _leave_nothing(run: StudyRun) -> None:
+    """Remove what a refused input made: its stage, and folders that are empty but for it."""
+    folder = stage_folder(run, run.failed_stage or STAGES[0])
+    shutil.rmtree(folder, ignore_errors=True)
+    for place in (folder.parent, run.runs_dir, run.report_dir, run.reports_dir):
+        with suppress(OSError):  # there is something in it
+            place.rmdir()
 
 
 def _end_early(run: StudyRun, error: BaseException) -> BaseException:
     """Publish how a run ended before its end, and return what is to be raised."""
     from nbutils.publishing import publish
 
-    folder = _stage_folder(run, run.failed_stage or STAGES[0])
+    folder = stage_folder(run, run.failed_stage or STAGES[0])
     full = is_disk_full(error)
     if full:
         error = NotebookFailedError(f"{run.failed_stage}: {describe_full_disk(folder)}")
@@ -209,17 +149,6 @@ def _end_early(run: StudyRun, error: BaseException) -> BaseException:
     return error
 
 
-@contextmanager
-def locked(runs_dir: Path, name: str) -> Iterator[None]:
-    """Hold the lock of that name, which ends with the process that holds it, however it ends."""
-    from filelock import FileLock
-
-    folder = runs_dir / ".locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{name}.lock"):
-        yield
-
-
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -232,62 +161,16 @@ def _make_folder(folder: Path) -> None:
         raise ParameterError(f"{folder}: cannot be written to ({reason}); choose another") from None
 
 
-def _stage_folder(run: StudyRun, stage: str) -> Path:
-    return run.runs_dir / stage / stage_key(run, stage)
-
-
-def stage_key(run: StudyRun, stage: str) -> str:
-    """Return the key of a stage: equal when nothing that its result depends on has changed."""
-    section: StageParameters = getattr(run.study, stage)
-    parameters = {
-        name: value
-        for name, value in section.model_dump(mode="json").items()
-        if not is_plumbing(type(section), name)
-    }
-    upstream = [done.key for done in run.stages]
-    inputs = {
-        "data_prep": [run.fingerprints["data"], _tokenizer_fingerprint(run.study)],
-        "fine_tune": [run.fingerprints["checkpoint"]],
-    }.get(stage, [])
-    code = code_fingerprint(find_notebook(stage))
-    return digest([stage, code, parameters, upstream, inputs, _versions()])
-
-
-def _versions() -> list[str]:
-    """Return the versions of the libraries that results depend on."""
-    return [f"{name} {importlib.metadata.version(name)}" for name in DECISIVE]
-
-
-def _tokenizer_fingerprint(study: Study) -> str:
-    return fingerprint_checkpoint(study.data_prep.tokenizer)
-
-
-def find_notebook(stage: str) -> Path:
-    """Return the notebook of a stage: the project's own, else the one that came with nbutils.
-
-    Raises
-    ------
-    DataError
-        There is neither.
-    """
-    library = Path(nbutils.__file__).parent
-    places = (project_dir() / "notebooks", library / "notebooks", library.parent / "notebooks")
-    for place in places:
-        if (place / NOTEBOOKS[stage]).is_file():
-            return place / NOTEBOOKS[stage]
-    raise DataError(
-        f"{NOTEBOOKS[stage]}: expected in {places[0]}, found neither there nor installed"
-    )
-
-
 def _run_stage(run: StudyRun, stage: str, watcher: StudyWatcher | None) -> StageRun:
     key = stage_key(run, stage)
     folder = run.runs_dir / stage / key
-    with locked(run.runs_dir, key):  # the same stage in another process: wait, then use its result
-        if (folder / STAGE_FILE).is_file() and not run.fresh:
+    waits = None if watcher is None else lambda: watcher.stage_waits(stage)
+    with locked(run.runs_dir, key, on_wait=waits):  # then what the other process made is used
+        if (folder / STAGE_FILE).is_file() and not run.options.fresh:
             done = _reuse_stage(stage, key, folder)
         else:
             done = _execute_stage(run, stage, key, folder, watcher)
+        run.in_use.enter_context(read_lock(run.runs_dir, key))
     if watcher is not None:
         watcher.stage_done(done)
     return done
@@ -295,6 +178,8 @@ def _run_stage(run: StudyRun, stage: str, watcher: StudyWatcher | None) -> Stage
 
 def _reuse_stage(stage: str, key: str, folder: Path) -> StageRun:
     noted = read_json(folder / STAGE_FILE)
+    with suppress(OSError):
+        os.utime(folder / STAGE_FILE)  # used now, as the list of the cache shows it
     seconds, peak = float(noted.get("seconds", 0.0)), noted.get("kernel_peak_mib")
     return StageRun(stage, key, folder, reused=True, seconds=seconds, kernel_peak_mib=peak)
 
@@ -315,31 +200,36 @@ def _execute_stage(
     if watcher is not None:
         watcher.stage_started(stage)
     # a killed training goes on from its states
-    _clear(folder, keep=set() if run.fresh else {CHECKPOINTS})
+    _clear(folder, keep=set() if run.options.fresh else {CHECKPOINTS})
     started, begin = datetime.now(timezone.utc), time.perf_counter()
     run_notebook(
         find_notebook(stage),
         folder / NOTEBOOK,
         parameters=_cell_parameters(run, stage, folder),
         on_progress=None if watcher is None else lambda p: watcher.stage_progress(stage, p),
-        limits=run.limits,
+        limits=run.options.limits,
     )
     seconds = time.perf_counter() - begin
     ending = read_ending(folder / NOTEBOOK)
     peak = None if ending is None else ending.kernel_peak_mib
+    done = StageRun(stage, key, folder, reused=False, seconds=seconds, kernel_peak_mib=peak)
+    _mark_finished(done, started, upstream={before.stage: before.key for before in run.stages})
+    return done
+
+
+def _mark_finished(done: StageRun, started: datetime, *, upstream: Mapping[str, str]) -> None:
     write_json(
-        folder / STAGE_FILE,
+        done.folder / STAGE_FILE,
         {
-            "stage": stage,
-            "key": key,
-            "upstream": {done.stage: done.key for done in run.stages},
+            "stage": done.stage,
+            "key": done.key,
+            "upstream": dict(upstream),
             "started": started.isoformat(timespec="seconds"),
-            "seconds": round(seconds, 2),
-            "kernel_peak_mib": peak,
+            "seconds": round(done.seconds, 2),
+            "kernel_peak_mib": done.kernel_peak_mib,
             "nbutils": nbutils.__version__,
         },
     )
-    return StageRun(stage, key, folder, reused=False, seconds=seconds, kernel_peak_mib=peak)
 
 
 def _cell_parameters(run: StudyRun, stage: str, folder: Path) -> Mapping[str, Any]:

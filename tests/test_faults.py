@@ -128,7 +128,7 @@ def manifest_of(folder: Path, name: str = "tiny") -> dict[str, Any]:
 
 
 def strays(folder: Path) -> list[Path]:
-    return [p for p in folder.rglob(".*") if p.name != ".locks"] + [*folder.rglob("*.tmp")]
+    return [*folder.rglob(".*"), *folder.rglob("*.tmp")]
 
 
 def first_screen(page: Path) -> str:
@@ -141,7 +141,7 @@ ALONE = """
 import json, sys
 from pathlib import Path
 from nbutils.execution import run_notebook
-from nbutils.study import find_notebook
+from nbutils.runs import find_notebook
 values = json.loads(sys.argv[1])
 run_notebook(
     find_notebook("fine_tune"), Path(values["output_dir"]) / "notebook.ipynb", parameters=values,
@@ -322,6 +322,7 @@ def test_runs_at_once_do_not_disturb_each_other(whole: Whole, tmp_path: Path) ->
     for started in (*twins, other):
         assert started.end() == 0, started.complaint
     said = "".join(twin.printed for twin in twins)
+    assert "fine_tune: another run is at this stage; waiting for its result" in said
     for stage in ("fine_tune", "error_analysis"):
         assert said.count(f"{stage}: done in") == 1
         assert said.count(f"{stage}: nothing changed") == 1
@@ -331,6 +332,38 @@ def test_runs_at_once_do_not_disturb_each_other(whole: Whole, tmp_path: Path) ->
     assert len(list((tmp_path / "runs" / "fine_tune").iterdir())) == 2
     assert "other" in (tmp_path / "reports" / "index.html").read_text()
     assert strays(tmp_path) == []
+
+
+def test_failed_run_leaves_the_report_of_the_completed_one(whole: Whole, tmp_path: Path) -> None:
+    whole.copy_to(tmp_path, "data_prep", "fine_tune", "error_analysis")
+    completed = command(folder=tmp_path, name="completed")
+    assert completed.end() == 0, completed.complaint
+    report = tmp_path / "reports" / "tiny"
+    pages = {path.name: path.read_bytes() for path in report.iterdir()}
+    failed = command(
+        "-p", "fine_tune.epochs=9", "--time-limit", "0.01", folder=tmp_path, name="failed"
+    )
+    assert failed.end() == 1
+    assert manifest_of(tmp_path)["status"] == "failed"
+    assert 'href="last-completed/index.html"' in (report / "index.html").read_text()
+    aside = report / "last-completed"
+    assert {path.name: path.read_bytes() for path in aside.iterdir()} == pages
+    failed = command(
+        "-p", "fine_tune.epochs=9", "--time-limit", "0.01", folder=tmp_path, name="again"
+    )
+    assert failed.end() == 1
+    assert {path.name: path.read_bytes() for path in aside.iterdir()} == pages
+    assert command(folder=tmp_path, name="mended").end() == 0
+    assert manifest_of(tmp_path)["status"] == "completed"
+    assert not aside.exists()
+
+
+def test_list_of_runs_that_a_kill_left_stale_is_mended(whole: Whole, tmp_path: Path) -> None:
+    whole.copy_to(tmp_path, "data_prep", "fine_tune", "error_analysis")
+    assert command(folder=tmp_path).end() == 0
+    (tmp_path / "reports" / "index.html").unlink()
+    assert command(folder=tmp_path, name="again").end() == 0
+    assert "tiny" in (tmp_path / "reports" / "index.html").read_text()
 
 
 @pytest.fixture

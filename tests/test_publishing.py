@@ -10,8 +10,9 @@ import pytest
 from nbutils.console import PlainConsole, describe_progress, describe_seconds
 from nbutils.manifest import describe_commit, describe_environment, without_home
 from nbutils.progress import Progress
-from nbutils.publishing import describe_gain, fingerprint_predictions
-from nbutils.study import StageRun
+from nbutils.publishing import fingerprint_predictions
+from nbutils.runs import StageRun
+from nbutils.screens import describe_gain
 
 TRAINING = {"step": 3, "steps": 9, "epoch": 0.33, "loss": 0.5, "accuracy": None, "seconds_left": 75}
 

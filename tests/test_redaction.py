@@ -26,7 +26,7 @@ from nbutils.params.study import Study
 from nbutils.publishing import publish
 from nbutils.redaction import PLACEHOLDER, Redactor
 from nbutils.report import page_of_notebook, write_notebook_report
-from nbutils.study import StudyRun
+from nbutils.runs import RunOptions, StudyRun
 
 # Put together here, so that no scanner takes this file for a leak.
 HUB = "hf_" + "x" * 34
@@ -427,7 +427,7 @@ def test_report_folder_of_a_failed_study_holds_no_secret(
         }
     )
     command = f"nbutils run a.yaml -p x.token={HUB}"
-    run = StudyRun(study, command, tmp_path / "reports", tmp_path / "runs")
+    run = StudyRun(study, command, RunOptions(tmp_path / "runs", tmp_path / "reports"))
     run.fingerprints = {"data": "0", "checkpoint": "1"}
     run.status, run.failed_stage = "failed", "data_prep"
     run.problem = f"no answer from https://ann:hunter2@host.example with {PASSWORD}"

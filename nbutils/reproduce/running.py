@@ -19,7 +19,8 @@ from nbutils.report.page import read_manifest
 from nbutils.reproduce.checking import Check, check_checkpoint, check_data, check_seals
 from nbutils.reproduce.comparing import Comparison, compare_manifests
 from nbutils.reproduce.rebuilding import rebuild_study
-from nbutils.study import StudyRun, StudyWatcher, check_study, run_study
+from nbutils.runs import RunOptions, StudyRun, StudyWatcher
+from nbutils.study import check_study, run_study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,9 +168,7 @@ def _run(
         return run_study(
             study,
             command=command,
-            runs_dir=folder,
-            reports_dir=reports_dir,
-            fresh=True,
+            options=RunOptions(folder, reports_dir, fresh=True),
             watcher=watcher,
         )
     except NotebookFailedError as error:

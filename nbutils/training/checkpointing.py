@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from nbutils.artifacts import sha256_file, write_json
 
 STATE_FILE = "state.json"
+SAVING = ".saving-"  # then the folder is not whole yet
 KEPT = 2  # states: the newest, and the one before in case it is torn
 LONGEST_GAP = 90.0  # seconds of training that a kill may cost, the save itself not counted
 SHORTEST_GAP = 30.0
@@ -75,7 +76,7 @@ class Checkpoints:
         """Write a state, whole or not at all, and drop the oldest beyond `KEPT`."""
         begin = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(dir=self.folder, prefix=".saving-"))
+        place = Path(tempfile.mkdtemp(dir=self.folder, prefix=SAVING))
         try:
             _write_state(place, state)
             final = self.folder / f"step-{state.step:08d}"
@@ -91,7 +92,12 @@ class Checkpoints:
         return final
 
     def load(self) -> TrainingState | None:
-        """Return the newest whole state of this very training; None: there is none."""
+        """Return the newest whole state of this very training; None: there is none.
+
+        What a save that was killed left behind is removed.
+        """
+        for torn in self.folder.glob(f"{SAVING}*"):
+            shutil.rmtree(torn, ignore_errors=True)
         for folder in reversed(self._folders()):
             state = _read_state(folder)
             if state is not None and state.identity == self.identity:

@@ -1,0 +1,163 @@
+"""A run of a study: its stages, their keys, and the folders they are in."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import nbutils
+from nbutils.artifacts import NOTEBOOKS, code_fingerprint, digest, project_dir
+from nbutils.checkpoints import fingerprint_checkpoint
+from nbutils.errors import DataError
+from nbutils.params.base import StageParameters
+from nbutils.params.study import Study, is_plumbing
+
+if TYPE_CHECKING:
+    from nbutils.progress import Limits, Progress
+
+DECISIVE = ("torch", "transformers", "tokenizers", "datasets", "scikit-learn", "numpy")
+NOTEBOOK = "notebook.ipynb"
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One stage of a run: where it is, and whether it was there already."""
+
+    stage: str
+    key: str
+    folder: Path
+    reused: bool
+    seconds: float = 0.0
+    kernel_peak_mib: float | None = None
+
+    @property
+    def notebook(self) -> Path:
+        """The executed notebook."""
+        return self.folder / NOTEBOOK
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where a run puts what it makes, and how it goes about it.
+
+    Attributes
+    ----------
+    runs_dir, reports_dir
+        Where stage folders and HTML pages go.
+    fresh
+        Run every stage, whatever is there.
+    limits
+        How long it may take; None: as long as it likes.
+    """
+
+    runs_dir: Path = Path("runs")
+    reports_dir: Path = Path("reports")
+    fresh: bool = False
+    limits: Limits | None = None
+
+
+@dataclass
+class StudyRun:
+    """A run of a study: its stages so far, and how it ended."""
+
+    study: Study
+    command: str
+    options: RunOptions = field(default_factory=RunOptions)
+    stages: list[StageRun] = field(default_factory=list)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    status: Literal["completed", "failed", "interrupted"] = "completed"
+    problem: str = ""
+    failed_stage: str | None = None
+    in_use: ExitStack = field(default_factory=ExitStack)  # holds the stages that it reads
+
+    @property
+    def runs_dir(self) -> Path:
+        """Where stage folders go."""
+        return self.options.runs_dir
+
+    @property
+    def reports_dir(self) -> Path:
+        """Where the reports of all studies go."""
+        return self.options.reports_dir
+
+    @property
+    def report_dir(self) -> Path:
+        """The folder of the study's HTML pages."""
+        return self.reports_dir / self.study.name
+
+    def folder(self, stage: str) -> Path | None:
+        """Return a stage's folder; None: the run did not get there."""
+        return next((run.folder for run in self.stages if run.stage == stage), None)
+
+    @property
+    def reused(self) -> bool:
+        """Whether every stage was there already."""
+        return bool(self.stages) and all(run.reused for run in self.stages)
+
+
+class StudyWatcher(Protocol):
+    """Somebody who looks on while a study runs."""
+
+    def stage_waits(self, stage: str) -> None:
+        """Be told that another run is at this very stage, whose end is waited for."""
+
+    def stage_started(self, stage: str) -> None:
+        """Be told that a stage's kernel is about to start."""
+
+    def stage_progress(self, stage: str, progress: Progress) -> None:
+        """Be told of a cell or of a step of a training."""
+
+    def stage_done(self, run: StageRun) -> None:
+        """Be told that a stage is finished, or was there already."""
+
+
+def stage_folder(run: StudyRun, stage: str) -> Path:
+    """Return the folder of a stage, reached or not; the stages before it must be done."""
+    return run.runs_dir / stage / stage_key(run, stage)
+
+
+def stage_key(run: StudyRun, stage: str) -> str:
+    """Return the key of a stage: equal when nothing that its result depends on has changed."""
+    section: StageParameters = getattr(run.study, stage)
+    parameters = {
+        name: value
+        for name, value in section.model_dump(mode="json").items()
+        if not is_plumbing(type(section), name)
+    }
+    upstream = [done.key for done in run.stages]
+    inputs = {
+        "data_prep": [run.fingerprints["data"], _tokenizer_fingerprint(run.study)],
+        "fine_tune": [run.fingerprints["checkpoint"]],
+    }.get(stage, [])
+    code = code_fingerprint(find_notebook(stage))
+    return digest([stage, code, parameters, upstream, inputs, _versions()])
+
+
+def _versions() -> list[str]:
+    """Return the versions of the libraries that results depend on."""
+    return [f"{name} {importlib.metadata.version(name)}" for name in DECISIVE]
+
+
+def _tokenizer_fingerprint(study: Study) -> str:
+    return fingerprint_checkpoint(study.data_prep.tokenizer)
+
+
+def find_notebook(stage: str) -> Path:
+    """Return the notebook of a stage: the project's own, else the one that came with nbutils.
+
+    Raises
+    ------
+    DataError
+        There is neither.
+    """
+    library = Path(nbutils.__file__).parent
+    places = (project_dir() / "notebooks", library / "notebooks", library.parent / "notebooks")
+    for place in places:
+        if (place / NOTEBOOKS[stage]).is_file():
+            return place / NOTEBOOKS[stage]
+    raise DataError(
+        f"{NOTEBOOKS[stage]}: expected in {places[0]}, found neither there nor installed"
+    )

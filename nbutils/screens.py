@@ -1,0 +1,233 @@
+"""What the first screens of a run's pages say: facts, verdicts, cautions, links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nbutils.artifacts import NOTEBOOKS, STAGES
+from nbutils.params.study import Study
+from nbutils.report.page import Fact, Link, Page
+from nbutils.runs import StudyRun
+
+TITLES = {
+    "data_prep": "Data preparation",
+    "fine_tune": "Fine-tuning",
+    "error_analysis": "Error analysis",
+}
+SUMMARY = "index.html"
+LAST_COMPLETED = "last-completed"  # in a report's folder: the pages from before a run failed
+
+
+def page_name(stage: str) -> str:
+    """Return the file name of a stage's page."""
+    return Path(NOTEBOOKS[stage]).with_suffix(".html").name
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the stages of a run left behind for its first screens; empty where they did not."""
+
+    card: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    findings: Mapping[str, Any]
+
+
+def stage_page(run: StudyRun, results: Results, manifest: Mapping[str, Any], stage: str) -> Page:
+    """Return what the page of a stage says around its notebook.
+
+    Parameters
+    ----------
+    run, results
+        The run, and what it left behind.
+    manifest
+        Embedded in the page; its parameters are shown.
+    stage
+        One of `STAGES`.
+    """
+    failed = stage == run.failed_stage
+    facts, verdicts, cautions = {
+        "data_prep": _data_prep_screen,
+        "fine_tune": _fine_tune_screen,
+        "error_analysis": _error_analysis_screen,
+    }[stage](run.study, results)
+    if stage == "error_analysis":
+        scores, _, _ = _fine_tune_screen(run.study, results)
+        facts = (*(fact for fact in scores if fact.label != "Training"), *facts)
+    return Page(
+        title=f"{TITLES[stage]}: {run.study.name}",
+        lead=f"Step {STAGES.index(stage) + 1} of {len(STAGES)}. {_lead(run, results)}",
+        status=run.status if failed else "completed",
+        problem=run.problem if failed else "",
+        facts=facts,
+        verdicts=verdicts,
+        cautions=cautions,
+        rerun=run.command,
+        links=_links(run, current=page_name(stage)),
+        parameters=manifest["parameters"][stage],
+        manifest=manifest,
+    )
+
+
+def summary_page(run: StudyRun, results: Results, manifest: Mapping[str, Any]) -> Page:
+    """Return what the study's summary says; see `stage_page`."""
+    _, prep_verdicts, prep_cautions = _data_prep_screen(run.study, results)
+    tune_facts, tune_verdicts, tune_cautions = _fine_tune_screen(run.study, results)
+    error_facts, error_verdicts, error_cautions = _error_analysis_screen(run.study, results)
+    base = stage_page(run, results, manifest, STAGES[0])
+    flat = {
+        f"{section}.{name}": value
+        for section in STAGES
+        for name, value in manifest["parameters"][section].items()
+    }
+    return replace(
+        base,
+        title=run.study.name,
+        lead=_lead(run, results),
+        status=run.status,
+        problem=run.problem,
+        facts=(*tune_facts, *error_facts),
+        verdicts=(*tune_verdicts, *error_verdicts, *prep_verdicts),
+        cautions=(*tune_cautions, *error_cautions, *prep_cautions),
+        links=_links(run, current=SUMMARY),
+        parameters=flat,
+    )
+
+
+def _links(run: StudyRun, *, current: str) -> tuple[Link, ...]:
+    reached = [done.stage for done in run.stages]
+    if run.failed_stage is not None:
+        reached.append(run.failed_stage)
+    pages = [("Summary", SUMMARY), *((TITLES[stage], page_name(stage)) for stage in reached)]
+    if (run.report_dir / LAST_COMPLETED / SUMMARY).is_file():
+        pages.append(("Last completed run", f"{LAST_COMPLETED}/{SUMMARY}"))
+    return (
+        Link("All runs", "../index.html"),
+        *(Link(title, name, current=name == current) for title, name in pages),
+    )
+
+
+def _lead(run: StudyRun, results: Results) -> str:
+    study, card = run.study, results.card
+    if study.description:
+        return study.description
+    if not card:
+        return f"{study.fine_tune.model} on {study.data_prep.dataset}."
+    counts = card["splits"]
+    total = sum(counts.values())
+    return (
+        f"{study.fine_tune.model} fine-tuned on {study.data_prep.dataset}: {total:,} texts, "
+        f"{len(card['label_names'])} classes, {counts.get('train', 0):,} of them for training."
+    )
+
+
+Screen = tuple[tuple[Fact, ...], tuple[str, ...], tuple[str, ...]]
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _interval(score: Mapping[str, Any]) -> str:
+    return f"95 % interval {100 * score['low']:.1f} to {100 * score['high']:.1f}"
+
+
+def _data_prep_screen(study: Study, results: Results) -> Screen:
+    card = results.card
+    if not card:
+        return (), (), ()
+    duplicates, splits = card["duplicates"], card["splits"]
+    facts = [
+        Fact(
+            "Texts kept",
+            f"{sum(splits.values()):,}",
+            ", ".join(f"{count:,} {name}" for name, count in splits.items()),
+        ),
+        Fact("Classes", str(len(card["label_names"]))),
+        Fact(
+            "Exact copies found",
+            f"{duplicates['exact_copies']:,}",
+            f"{duplicates['near_groups']:,} groups of near copies",
+        ),
+        Fact(
+            "Cut by max_length",
+            _percent(card["tokens"]["cut_share"]),
+            f"of the texts, at {study.data_prep.max_length} tokens",
+        ),
+    ]
+    if card.get("baseline"):
+        score = card["baseline"]["test"]["accuracy"]
+        facts.append(Fact("Baseline to beat", _percent(score["value"]), _interval(score)))
+    verdict = (
+        f"{duplicates['exact_copies']:,} exact copies were found; nothing from the test side is "
+        "seen in training."
+        if study.data_prep.deduplicate
+        else f"{duplicates['exact_copies']:,} exact copies were found and kept: deduplicate is off."
+    )
+    return tuple(facts), (verdict,), tuple(card["warnings"])
+
+
+def _fine_tune_screen(study: Study, results: Results) -> Screen:
+    metrics = results.metrics
+    cautions = tuple(study.fine_tune.cautions())
+    if not metrics:
+        return (), (), cautions
+    accuracy, f1 = metrics["test"]["accuracy"], metrics["test"]["macro_f1"]
+    training = metrics["training"]
+    facts = [
+        Fact("Test accuracy", _percent(accuracy["value"]), _interval(accuracy)),
+        Fact("Macro F1", _percent(f1["value"]), _interval(f1)),
+    ]
+    verdicts = []
+    if metrics.get("baseline"):
+        base = metrics["baseline"]["accuracy"]
+        facts.append(Fact("TF-IDF baseline", _percent(base["value"]), _interval(base)))
+        verdicts.append(describe_gain(metrics["against_baseline"]))
+    facts.append(
+        Fact(
+            "Training",
+            f"{training['seconds']:.0f} s",
+            f"{training['epochs']:g} epochs, {training['tokens_per_second']:,.0f} tokens/s, "
+            f"{training['device']} {training['precision']}",
+        )
+    )
+    verdicts.append(training["diagnosis"])
+    return tuple(facts), tuple(verdicts), cautions
+
+
+def describe_gain(gain: Mapping[str, Any]) -> str:
+    """Return a sentence on a paired comparison with the baseline."""
+    points = f"{100 * abs(gain['value']):.1f} points"
+    interval = f"95 % interval {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}"
+    if gain["low"] > 0:
+        return f"It beats the TF-IDF baseline by {points} on the same test texts ({interval})."
+    if gain["high"] < 0:
+        return (
+            f"It loses to the TF-IDF baseline by {points} on the same test texts ({interval}): "
+            "use the baseline, or find out what went wrong."
+        )
+    return (
+        f"It does not beat the TF-IDF baseline beyond chance: {100 * gain['value']:+.1f} points on "
+        f"the same test texts ({interval})."
+    )
+
+
+def _error_analysis_screen(study: Study, results: Results) -> Screen:
+    findings = results.findings
+    if not findings:
+        return (), (), ()
+    mistakes, total = findings["mistakes"]["test"], results.metrics["test"]["accuracy"]["n"]
+    facts = (
+        Fact("Mistakes", f"{mistakes:,}", f"of {total:,} test texts"),
+        Fact("Calibration error", _percent(findings["calibration"]["ece"]), "ECE, 0 is perfect"),
+    )
+    verdicts = []
+    if findings["top_confusions"]:
+        worst = findings["top_confusions"][0]
+        verdicts.append(
+            f"Most frequent mistake: {worst['label']} taken for {worst['predicted']}, "
+            f"{worst['count']} times ({_percent(worst['share'])} of the class)."
+        )
+    return facts, tuple(verdicts), ()
