@@ -136,10 +136,20 @@ def test_model_folder_has_weights_tokenizer_and_label_names(smoke: tuple[Path, s
     ]  # fmt: skip
 
 
+def versions(folder: Path) -> dict[Path, object]:
+    """Return each file's time, but for what says when a stage was used: that one's content."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {
+        path: path.read_bytes() if path.name == "stage.json" else path.stat().st_mtime_ns
+        for path in files
+    }
+
+
 @pytest.mark.slow
 def test_same_study_again_uses_what_is_there(smoke: tuple[Path, str]) -> None:
     folder, _ = smoke
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    before = versions(folder)
+    used = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*/stage.json")}
     places = ("--runs-dir", folder / "runs", "--reports-dir", folder / "reports")
     done = nbutils("run", "params/smoke.yaml", *places)
     assert done.returncode == 0
