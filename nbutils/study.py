@@ -88,6 +88,8 @@ def run_study(
         A notebook failed; its report says where and why.
     """
     run = StudyRun(study, command, options or RunOptions())
+    places = (run.report_dir, run.reports_dir, run.runs_dir)
+    run.made = [place for place in places if not place.exists()]
     for folder in (run.runs_dir, run.report_dir):
         _make_folder(folder)
     run.fingerprints = {
@@ -121,7 +123,7 @@ def _leave_nothing(run: StudyRun) -> None:
     """Remove what a refused input made: its stage, and folders that are empty but for it."""
     folder = stage_folder(run, run.failed_stage or STAGES[0])
     shutil.rmtree(folder, ignore_errors=True)
-    for place in (folder.parent, run.runs_dir, run.report_dir, run.reports_dir):
+    for place in (folder.parent, *run.made):
         with suppress(OSError):  # there is something in it
             place.rmdir()
 
