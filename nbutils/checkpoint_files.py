@@ -12,6 +12,8 @@ from nbutils.errors import CheckpointError
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model")
 GENERATES = ("ForCausalLM", "LMHeadModel")
 LONGEST_HEADER = 100_000_000  # bytes; safetensors' own limit
+AUTO_MAP = "auto_map"  # transformers' name for: class by purpose, in the checkpoint's own code
+CLASSIFIER = "AutoModelForSequenceClassification"
 MENDED_BY = "choose a text encoder such as bert-base-uncased"
 
 
@@ -48,6 +50,57 @@ def check_files(folder: Path, *, name: str, max_length: int) -> None:
     vocabulary, rows = _vocabulary_size(folder, name), _embedded(config)
     if vocabulary is not None and rows is not None:
         refuse_other_vocabulary(vocabulary, rows, name=f"model {name!r}")
+
+
+def brings_code(folder: Path) -> bool:
+    """Return whether a checkpoint folder's configuration names Python code to be run."""
+    files = [folder / "config.json", folder / "tokenizer_config.json"]
+    return any(file.is_file() and AUTO_MAP in _read_object(file, str(folder)) for file in files)
+
+
+def refuse_own_code(config_file: Path, *, name: str, trusted: bool) -> None:
+    """Refuse a checkpoint of an architecture that only code of its own can build.
+
+    Parameters
+    ----------
+    config_file
+        Its `config.json`.
+    name
+        What errors call the model.
+    trusted
+        Whether that code may run.
+
+    Raises
+    ------
+    CheckpointError
+        Its code may not run, or has no classifier in it.
+    """
+    config = _read_object(config_file, name)
+    classes = config.get(AUTO_MAP)
+    if not classes or _is_known(str(config.get("model_type"))):
+        return
+    if not trusted:
+        raise CheckpointError(needs_trust(name))
+    if not isinstance(classes, dict) or CLASSIFIER not in classes:
+        raise CheckpointError(
+            f"model {name!r}: expected an {CLASSIFIER} in the code that comes with it (auto_map in "
+            f"config.json), found none; {MENDED_BY}"
+        )
+
+
+def needs_trust(name: str) -> str:
+    """Return the refusal of a checkpoint that needs code of its own."""
+    return (
+        f"model {name!r}: needs Python code that comes with it, which is not run unasked; read "
+        f"that code, then set fine_tune.trust_remote_code: true, or {MENDED_BY}"
+    )
+
+
+def _is_known(model_type: str) -> bool:
+    # takes seconds to import: only asked for the few checkpoints that bring code
+    from transformers.models.auto import modeling_auto
+
+    return model_type in modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 
 def too_long(max_length: int, limit: int) -> str:

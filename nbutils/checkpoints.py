@@ -7,19 +7,24 @@ import functools
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbutils.artifacts import sha256_file
 from nbutils.checkpoint_files import (
     TOKENIZER_FILES,
+    brings_code,
     check_files,
+    needs_trust,
     refuse_other_vocabulary,
+    refuse_own_code,
     too_long,
 )
+from nbutils.commits import MAIN, fetch_config, find_commit, name_commit
 from nbutils.errors import CheckpointError
+from nbutils.params.fine_tune import FineTuneParams
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -96,7 +101,10 @@ def _bundled_minilm() -> Path | None:
 
 @functools.cache
 def fingerprint_checkpoint(name: str, *, revision: str | None = None) -> str:
-    """Return what names a checkpoint's content: `sha256:...`, or `hub:id@revision`.
+    """Return what names a checkpoint's content: `sha256:...`, or `hub:id@commit`.
+
+    Where nobody here knows the commit it is `hub:id@revision (commit unknown)`. Code counts where
+    a checkpoint brings its own.
 
     Parameters
     ----------
@@ -107,11 +115,13 @@ def fingerprint_checkpoint(name: str, *, revision: str | None = None) -> str:
     """
     place = locate_checkpoint(name)
     if not Path(place).is_dir():
-        return f"hub:{place}@{revision or 'main'}"
+        return f"hub:{place}@{name_commit(place, revision=revision)}"
     digest = hashlib.sha256()
-    wanted = ("config.json", *TOKENIZER_FILES, "tokenizer_config.json", "*.safetensors")
+    wanted = ["config.json", *TOKENIZER_FILES, "tokenizer_config.json", "*.safetensors"]
+    if brings_code(Path(place)):
+        wanted.append("**/*.py")
     for path in sorted(path for pattern in wanted for path in Path(place).glob(pattern)):
-        digest.update(f"{path.name}:{sha256_file(path)}\n".encode())
+        digest.update(f"{path.relative_to(place).as_posix()}:{sha256_file(path)}\n".encode())
     return f"sha256:{digest.hexdigest()}"
 
 
@@ -137,8 +147,37 @@ def check_checkpoint(name: str, *, max_length: int) -> None:
     check_files(place, name=name, max_length=max_length)
 
 
+def check_own_code(params: FineTuneParams) -> None:
+    """Refuse a checkpoint that needs code of its own, unless the parameters trust it.
+
+    Nothing of it is run. A hub id whose configuration cannot be had in a moment passes: loading it
+    will refuse it.
+
+    Raises
+    ------
+    CheckpointError
+        Its architecture is one that transformers does not know.
+    """
+    place, trusted = locate_checkpoint(params.model), params.trust_remote_code
+    config: Path | None = Path(place) / "config.json"
+    if not Path(place).is_dir():
+        config = fetch_config(place, revision=params.revision)
+    if config is not None:
+        refuse_own_code(config, name=params.model, trusted=trusted)
+
+
+def _exact(place: str, revision: str | None) -> str:
+    """Return the commit to load, so that what is loaded is what the fingerprint names."""
+    commit = None if Path(place).is_dir() else find_commit(place, revision=revision)
+    return commit or revision or MAIN
+
+
 def load_tokenizer(
-    name: str, *, revision: str | None = None, only_counts: bool = False
+    name: str,
+    *,
+    revision: str | None = None,
+    only_counts: bool = False,
+    trust_remote_code: bool = False,
 ) -> PreTrainedTokenizerFast:
     """Load a checkpoint's own tokenizer, with the padding and truncation saved in it switched off.
 
@@ -147,7 +186,7 @@ def load_tokenizer(
 
     Parameters
     ----------
-    name, revision
+    name, revision, trust_remote_code
         As for `load_classifier`.
     only_counts
         The same tokens without the architecture's own class, which takes torch a while to import;
@@ -164,8 +203,10 @@ def load_tokenizer(
             from transformers import PreTrainedTokenizerFast as Loader
         else:
             from transformers import AutoTokenizer as Loader
-        tokenizer = Loader.from_pretrained(place, revision=revision or "main")
-    except (OSError, ValueError, KeyError) as error:
+        tokenizer = Loader.from_pretrained(
+            place, revision=_exact(place, revision), trust_remote_code=trust_remote_code
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
         raise CheckpointError(_unreachable(name, "tokenizer", error)) from None
     if not tokenizer.is_fast:
         raise CheckpointError(f"model {name!r}: expected a fast tokenizer, found a slow one")
@@ -180,7 +221,10 @@ def load_tokenizer(
 
 
 def _unreachable(name: str, what: str, error: Exception) -> str:
-    reason = " ".join(str(error).split())[:200]
+    reason = " ".join(str(error).split())
+    if "trust_remote_code" in reason and "custom code" in reason:
+        return needs_trust(name)
+    reason = reason[:200]
     return (
         f"model {name!r}: its {what} could not be loaded ({reason}); expected a bundled name "
         f"({MINILM}), a folder, or a hub id that can be reached from here"
@@ -193,27 +237,42 @@ def load_classifier(
     label_names: Sequence[str],
     revision: str | None = None,
     attention_dropout: float | None = None,
+    trust_remote_code: bool = False,
 ) -> PreTrainedModel:
     """Load a checkpoint with a classification head of K = len(label_names) outputs.
 
     The head is freshly drawn from torch's generator unless the checkpoint has one of that size:
     seed first.
 
+    Parameters
+    ----------
+    name
+        As for `locate_checkpoint`.
+    label_names
+        The names of the K classes.
+    revision
+        Branch, tag or commit of a hub id.
+    attention_dropout
+        Dropout of attention weights; none: the checkpoint's own.
+    trust_remote_code
+        Run Python code that comes with the checkpoint.
+
     Raises
     ------
     CheckpointError
-        It cannot be loaded, its weights were altered (bundled model), or it is no text encoder.
+        It cannot be loaded, needs code that is not trusted, its weights were altered (bundled
+        model), or it is no text encoder.
     """
     from transformers import AutoModelForSequenceClassification
 
     place = locate_checkpoint(name)
     _refuse_altered(place)
     try:
-        settings = _dropout_setting(place, revision, attention_dropout)
+        source = {"revision": _exact(place, revision), "trust_remote_code": trust_remote_code}
+        settings = source | _dropout_setting(place, attention_dropout, source)
         with quiet_transformers():
             return AutoModelForSequenceClassification.from_pretrained(
                 place,
-                revision=revision or "main",
                 num_labels=len(label_names),
                 id2label=dict(enumerate(label_names)),
                 label2id={label: k for k, label in enumerate(label_names)},
@@ -222,7 +281,7 @@ def load_classifier(
                 use_safetensors=True,
                 **settings,
             )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, ImportError) as error:
         raise CheckpointError(_unreachable(name, "weights", error)) from None
     except Exception as error:
         if type(error).__name__ != "SafetensorError":
@@ -230,13 +289,15 @@ def load_classifier(
         raise CheckpointError(f"model {name!r}: its safetensors file is broken: {error}") from None
 
 
-def _dropout_setting(place: str, revision: str | None, dropout: float | None) -> dict[str, float]:
+def _dropout_setting(
+    place: str, dropout: float | None, source: Mapping[str, Any]
+) -> dict[str, float]:
     """Return the architecture's own name for the dropout of attention weights, with its value."""
     if dropout is None:
         return {}
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(place, revision=revision or "main")
+    config = AutoConfig.from_pretrained(place, **source)
     for name in ("attention_probs_dropout_prob", "attention_dropout"):
         if isinstance(getattr(config, name, None), float):
             return {name: dropout}

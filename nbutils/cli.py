@@ -81,7 +81,9 @@ def run(
     """Run a study: three notebooks, then their reports. What has not changed is not run again."""
     from nbutils.params.study import load_study
 
-    study = load_study(params, overrides=set_ or [], name=name)
+    # a report shows the command with ~, which a shell expands at the start of a word alone
+    reports_dir, runs_dir = reports_dir.expanduser(), runs_dir.expanduser()
+    study = load_study(params.expanduser(), overrides=set_ or [], name=name)
     from nbutils.runs import RunOptions
     from nbutils.study import check_study, run_study
 
@@ -198,6 +200,10 @@ def reproduce(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Train though the inputs are not the report's.")
     ] = False,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option("--trust-remote-code", help="Run the checkpoint's own code, as the report."),
+    ] = False,
 ) -> None:
     """Run a report again from what it carries, and compare; exit code 3 says that it differs."""
     from nbutils import reproduce as again
@@ -215,6 +221,7 @@ def reproduce(
             runs_dir=runs_dir,
             reports_dir=reports_dir,
             anyway=anyway,
+            trust_remote_code=trust_remote_code,
             watcher=watcher,
         )
     finally:

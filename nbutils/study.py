@@ -14,7 +14,7 @@ from typing import Any
 
 import nbutils
 from nbutils.artifacts import STAGE_FILE, STAGES, read_json, write_json
-from nbutils.checkpoints import check_checkpoint, fingerprint_checkpoint
+from nbutils.checkpoints import check_checkpoint, check_own_code, fingerprint_checkpoint
 from nbutils.data.sources import check_source, fingerprint_source
 from nbutils.endings import describe_full_disk, is_disk_full, read_ending
 from nbutils.errors import (
@@ -27,6 +27,7 @@ from nbutils.errors import (
 from nbutils.locks import locked, read_lock
 from nbutils.params.base import StageParameters
 from nbutils.params.study import Study
+from nbutils.pinning import pin_study
 from nbutils.runs import (
     NOTEBOOK,
     RunOptions,
@@ -52,6 +53,7 @@ def check_study(study: Study) -> None:
     """
     check_source(study.data_prep)
     check_checkpoint(study.fine_tune.model, max_length=study.fine_tune.max_length)
+    check_own_code(study.fine_tune)
     check_checkpoint(study.data_prep.tokenizer, max_length=study.data_prep.max_length)
 
 
@@ -87,6 +89,7 @@ def run_study(
     NotebookFailedError
         A notebook failed; its report says where and why.
     """
+    study = pin_study(study)
     run = StudyRun(study, command, options or RunOptions())
     places = (run.report_dir, run.reports_dir, run.runs_dir)
     run.made = [place for place in places if not place.exists()]

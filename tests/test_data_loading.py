@@ -314,7 +314,7 @@ def test_class_names_in_parquet_metadata_are_used(tmp_path: Path) -> None:
 
 
 def test_hub_that_cannot_be_reached_is_one_readable_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise ConnectionError("Couldn't reach\nthe hub")
 
     monkeypatch.setattr("datasets.load_dataset", refuse)
@@ -327,7 +327,7 @@ def test_hub_dataset_takes_a_file_as_its_test_split(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = DatasetDict(train=part(20), test=part(5))
-    monkeypatch.setattr("datasets.load_dataset", lambda *_: hub)
+    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: hub)
     path = write_csv(tmp_path / "t.csv", [("mine", "yes"), ("too", "0")], "sentence,label")
     texts = load("owner/name", test_dataset=str(path))
     test = texts.frame[texts.frame["split"] == "test"]

@@ -90,6 +90,7 @@ def test_kind_of_a_dataset_follows_from_its_name(folder: Path, name: str, kind: 
             "expected different columns",
         ),
         ({"dataset": "reviews.csv", "dataset_config": "sst2"}, "dataset_config: only hub"),
+        ({"dataset": "reviews.csv", "dataset_revision": "v1"}, "dataset_revision: only hub"),
         (
             {"dataset": "reviews.csv", "test_dataset": "tast.csv"},
             "test_dataset 'tast.csv': no such",
@@ -193,11 +194,6 @@ def test_fingerprint_of_a_folder_sees_just_the_files_that_are_read(folder: Path)
     assert fingerprint_source(params) == before
     Path("classes/neg/cache-1.txt").write_text("read like any other")
     assert fingerprint_source(params) != before
-
-
-def test_fingerprint_of_a_hub_id_names_it(folder: Path) -> None:
-    params = DataPrepParams.of({"dataset": "glue", "dataset_config": "sst2"})
-    assert fingerprint_source(params) == "hub:glue/sst2"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -174,9 +175,10 @@ def test_cell_values_of_papermill_are_typed() -> None:
     [
         ({"learning_rate": 5e-4}, "learning_rate 0.0005 is above 0.0001: .*overwrite"),
         ({"epochs": 20}, "epochs 20 is above 8: .*by heart"),
+        ({"trust_remote_code": True}, "Python code that comes with all-MiniLM-L6-v2 runs"),
     ],
 )
-def test_usual_mistake_is_said_aloud(given_values: dict[str, float], message: str) -> None:
+def test_usual_mistake_is_said_aloud(given_values: dict[str, Any], message: str) -> None:
     import re
 
     (caution,) = FineTuneParams.of(given_values).cautions()

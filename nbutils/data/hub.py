@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from nbutils.commits import find_commit
 from nbutils.data.columns import Columns, choose_columns
 from nbutils.data.labels import is_missing
 from nbutils.data.readers import RawTexts
@@ -48,7 +49,9 @@ def load_dataset_parts(
         if source.kind == "saved":
             dataset = datasets.load_from_disk(str(source.place))
         else:
-            dataset = datasets.load_dataset(source.name, params.dataset_config)
+            revision = params.dataset_revision
+            commit = find_commit(source.name, revision=revision, kind="dataset") or revision
+            dataset = datasets.load_dataset(source.name, params.dataset_config, revision=commit)
     except Exception as error:  # the hub's client raises a dozen kinds, none of them shared
         raise DataError(_explain(source, params, error)) from error
     return parts_of_dataset(dataset, params, where=source.name, from_files=from_files)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nbutils.artifacts import sha256_file
+from nbutils.commits import name_commit
 from nbutils.data.bundled import BUNDLED, locate_bundled
 from nbutils.data.columns import choose_columns
 from nbutils.data.readers import FILE_SUFFIXES, class_folders, read_columns
@@ -140,6 +141,11 @@ def check_source(params: DataPrepParams) -> None:
             f"dataset_config: only hub datasets have configurations, found "
             f"{params.dataset_config!r} for {params.dataset!r}; leave it out"
         )
+    if params.dataset_revision is not None and source.kind != "hub":
+        raise ParameterError(
+            f"dataset_revision: only hub datasets have revisions, found "
+            f"{params.dataset_revision!r} for {params.dataset!r}; leave it out"
+        )
     _check_readable(source, params)
     for split, parameter in GIVEN_SPLITS.items():
         given = find_given_split(params, split)
@@ -162,13 +168,16 @@ def fingerprint_source(params: DataPrepParams) -> str:
     Returns
     -------
     str
-        ``"sha256:..."``; ``"hub:<id>[/<configuration>]"`` for a hub id, whose content is elsewhere.
+        ``"sha256:..."``; ``"hub:<id>[/<configuration>]@<commit>"`` for a hub id, or
+        ``"...@<revision> (commit unknown)"`` where nobody here knows the commit.
     """
-    parts = {"dataset": _fingerprint(find_source(params.dataset), params.dataset_config)}
+    source = find_source(params.dataset)
+    is_hub = source.kind == "hub"
+    parts = {"dataset": _fingerprint_hub(source, params) if is_hub else _fingerprint(source)}
     for split in GIVEN_SPLITS:
         given = find_given_split(params, split)
         if isinstance(given, Source):
-            parts[split] = _fingerprint(given, None)
+            parts[split] = _fingerprint(given)
     if len(parts) == 1:
         return parts["dataset"]
     joined = "\n".join(f"{role} {fingerprint}" for role, fingerprint in parts.items())
@@ -285,9 +294,13 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _fingerprint(source: Source, config: str | None) -> str:
-    if source.kind == "hub":
-        return f"hub:{source.name}/{config}" if config else f"hub:{source.name}"
+def _fingerprint_hub(source: Source, params: DataPrepParams) -> str:
+    name = f"{source.name}/{params.dataset_config}" if params.dataset_config else source.name
+    commit = name_commit(source.name, revision=params.dataset_revision, kind="dataset")
+    return f"hub:{name}@{commit}"
+
+
+def _fingerprint(source: Source) -> str:
     if source.kind == "bundled":
         return f"sha256:{BUNDLED[source.name].sha256}"  # compared with the files when they are read
     if source.kind == "file":

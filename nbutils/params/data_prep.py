@@ -24,6 +24,7 @@ class DataPrepParams(StageParameters):
     dataset_config: str | None = Field(
         None, description="configuration of a hub dataset (GLUE's sst2, say)"
     )
+    dataset_revision: str | None = Field(None, description="branch, tag or commit of a hub dataset")
     text_column: str | None = Field(None, description="column with the text; none: found by name")
     text_pair_column: str | None = Field(
         None, description="column with the second text of a pair (premise and hypothesis, say)"

@@ -28,6 +28,9 @@ class FineTuneParams(StageParameters):
         description="a bundled name (all-MiniLM-L6-v2), a folder, or a hub id (bert-base-uncased)",
     )
     revision: str | None = Field(None, description="branch, tag or commit of a hub model")
+    trust_remote_code: bool = Field(
+        False, description="run Python code that comes with the model; false: refuse to need any"
+    )
     max_length: int = Field(
         128, ge=8, le=8192, description="tokens a text may have before it is cut, specials included"
     )
@@ -74,6 +77,11 @@ class FineTuneParams(StageParameters):
     def cautions(self) -> list[str]:
         """Return one sentence for each value that is allowed and usually a mistake."""
         found = []
+        if self.trust_remote_code:
+            found.append(
+                f"trust_remote_code is true: Python code that comes with {self.model} runs with "
+                "all the rights of whoever starts the training; read it before you run it again"
+            )
         if self.learning_rate > HIGHEST_USUAL_RATE:
             found.append(
                 f"learning_rate {self.learning_rate:g} is above {HIGHEST_USUAL_RATE:g}: steps this "

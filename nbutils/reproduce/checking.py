@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nbutils.checkpoints import fingerprint_checkpoint
+from nbutils.commits import COMMIT
 from nbutils.data.sources import fingerprint_source
 from nbutils.errors import CheckpointError, DataError, NbutilsError
 from nbutils.params.study import Study
@@ -252,15 +253,26 @@ def _is_elsewhere(found: str, recorded: str) -> bool:
 
 
 def _compare_fingerprints(name: str, place: str, found: str, recorded: str) -> Check:
-    if found == recorded and found.startswith("hub:"):
-        return Check(name, "unknown", f"{found}: named alone, its content is on the hub")
+    if found.startswith("hub:") and recorded.startswith("hub:"):
+        return _compare_commits(name, found, recorded)
     if found == recorded:
         return Check(name, "good", f"{place} has the fingerprint of the report ({_short(found)})")
     if recorded.startswith("hub:") and not found.startswith("hub:"):
-        sentence = f"{place} has {_short(found)}; the report names {recorded} and no content"
+        sentence = f"{place} has {_short(found)}; the report has {recorded}, from the hub"
         return Check(name, "unknown", sentence)
     sentence = f"{place} has the fingerprint {_short(found)}, the report had {_short(recorded)}"
     return Check(name, "bad", sentence)
+
+
+def _compare_commits(name: str, found: str, recorded: str) -> Check:
+    here, there = found.partition("@")[0], recorded.partition("@")[0]
+    known = all(COMMIT.fullmatch(text.partition("@")[2]) for text in (found, recorded))
+    if here != there or (known and found != recorded):
+        return Check(name, "bad", f"{found} here, the report had {recorded}")
+    if known:
+        return Check(name, "good", f"{found}: the commit of the report")
+    which = found if not COMMIT.fullmatch(found.partition("@")[2]) else recorded
+    return Check(name, "unknown", f"{which}: its content may have changed on the hub")
 
 
 def _short(fingerprint: str) -> str:

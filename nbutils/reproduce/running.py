@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nbutils.artifacts import read_json
-from nbutils.errors import CheckpointError, DataError, NotebookFailedError
+from nbutils.errors import CheckpointError, DataError, NotebookFailedError, ParameterError
 from nbutils.params.study import Study
 from nbutils.publishing import MANIFEST, fingerprint_predictions
 from nbutils.report.carried import read_test_rows, unpack_predictions
@@ -75,6 +75,7 @@ def reproduce_report(
     runs_dir: Path = Path("runs"),
     reports_dir: Path | None = None,
     anyway: bool = False,
+    trust_remote_code: bool = False,
     watcher: StudyWatcher | None = None,
 ) -> Reproduction:
     """Run a report's study again without the cache, and compare.
@@ -92,18 +93,24 @@ def reproduce_report(
         Where the new run's report goes, as ``<name>-reproduced``; None: into that new folder.
     anyway
         Train even though the data, the checkpoint or the report is not what was published.
+    trust_remote_code
+        Run Python code that comes with the checkpoint, where the report did.
     watcher
         Told of the progress; None: nobody looks.
 
     Raises
     ------
     DataError, ParameterError, CheckpointError
-        It cannot be run: an input is missing, or the page is not that of a finished study.
+        It cannot be run: an input is missing, the page is not that of a finished study, or its
+        checkpoint runs code that is not trusted.
     NotebookFailedError
         A notebook failed; its report says where and why.
     """
     manifest = _finished_manifest(report)
     study = rebuild_study(manifest, data=data, model=model)
+    trusting = study.fine_tune.trust_remote_code
+    if trusting and not trust_remote_code:
+        raise ParameterError(_untrusted(report, study))
     inputs = (*check_seals(report), *_inputs_here(study, manifest))
     if not anyway and any(check.outcome == "bad" for check in inputs):
         return Reproduction(report, inputs)
@@ -113,7 +120,7 @@ def reproduce_report(
     runs_dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"reproduce-{name}-", dir=runs_dir))
     reports = folder / "reports" if reports_dir is None else reports_dir
-    command = _command(report, data, model)
+    command = _command(report, data, model) + " --trust-remote-code" * trusting
     run = _run(study, command, folder=folder, reports_dir=reports, watcher=watcher)
     comparison = _compare(run, manifest, report)
     page = run.report_dir / "index.html"
@@ -121,6 +128,14 @@ def reproduce_report(
         return Reproduction(report, inputs, comparison, folder, page)
     shutil.rmtree(folder, ignore_errors=True)
     return Reproduction(report, inputs, comparison, None, page if reports_dir else None)
+
+
+def _untrusted(report: Path, study: Study) -> str:
+    # whoever wrote the page chose the model, and with it the code that would run here
+    return (
+        f"{report}: was made with fine_tune.trust_remote_code, so that Python code that comes with "
+        f"{study.fine_tune.model} would run here; read that code, then add --trust-remote-code"
+    )
 
 
 def _finished_manifest(report: Path) -> dict[str, Any]:

@@ -197,7 +197,9 @@ def fine_tune(
             warnings.warn(caution, stacklevel=2)
     examples, held_out = read_splits(texts, labels, validation)
     classes = find_classes(examples)
-    tokenizer = load_tokenizer(recipe.model, revision=recipe.revision)
+    tokenizer = load_tokenizer(
+        recipe.model, revision=recipe.revision, trust_remote_code=recipe.trust_remote_code
+    )
 
     def encode(split: Examples) -> LabelledBatches:
         return encode_examples(split, classes, tokenizer, max_length=recipe.max_length)
@@ -242,6 +244,7 @@ def load_model(
         label_names=classes.names,
         revision=params.revision,
         attention_dropout=params.attention_dropout,
+        trust_remote_code=params.trust_remote_code,
     )
     check_tokenizer_matches(tokenizer, model, name=f"model {params.model!r}")
     check_max_length(model, params.max_length)

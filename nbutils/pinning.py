@@ -1,0 +1,34 @@
+"""A study with the commits of its hub repositories in the place of branches and tags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nbutils.checkpoints import locate_checkpoint
+from nbutils.commits import find_commit
+from nbutils.data.sources import find_source
+from nbutils.params.study import Study
+
+
+def pin_study(study: Study) -> Study:
+    """Return the study with each revision of a hub repository as the commit that it names now.
+
+    A branch may move while a study runs; all of its stages, its report, and whoever reproduces it
+    then use the same content. Where nobody here knows the commit, the revision stays as it is.
+
+    Parameters
+    ----------
+    study
+        A study that was checked; local and bundled data and checkpoints are left alone.
+    """
+    prep, tune = study.data_prep, study.fine_tune
+    if find_source(prep.dataset).kind == "hub":
+        commit = find_commit(prep.dataset, revision=prep.dataset_revision, kind="dataset")
+        if commit is not None:
+            prep = prep.model_copy(update={"dataset_revision": commit})
+    place = locate_checkpoint(tune.model)
+    if not Path(place).is_dir():
+        commit = find_commit(place, revision=tune.revision)
+        if commit is not None:
+            tune = tune.model_copy(update={"revision": commit})
+    return study.model_copy(update={"data_prep": prep, "fine_tune": tune})
