@@ -7,7 +7,6 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,17 +96,3 @@ def _git(folder: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def without_home(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `values` with the user's home folder shown as `~`: a report tells no names."""
-    home = str(Path.home())
-
-    def shorten(value: Any) -> Any:
-        if isinstance(value, str):
-            return "~" if value == home else value.replace(f"{home}{os.sep}", f"~{os.sep}")
-        if isinstance(value, Mapping):
-            return {key: shorten(inner) for key, inner in value.items()}
-        return [shorten(inner) for inner in value] if isinstance(value, list) else value
-
-    return {key: shorten(value) for key, value in values.items()}

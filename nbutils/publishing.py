@@ -18,8 +18,9 @@ from nbutils.artifacts import (
     write_json,
     write_text,
 )
+from nbutils.home import without_home
 from nbutils.locks import locked
-from nbutils.manifest import describe_changes, describe_environment, without_home
+from nbutils.manifest import describe_changes, describe_environment
 from nbutils.params.study import Study
 from nbutils.redaction import Redactor
 from nbutils.runs import StudyRun, find_notebook

@@ -1,4 +1,4 @@
-"""Secrets kept out of saved notebooks, reports, manifests and messages.
+"""Secrets kept out of saved notebooks, reports, manifests and messages; and the home folder.
 
 What counts as a secret: the values of environment variables whose names say so, Hugging Face's
 token file, the values of parameters whose names say so, and text that has the shape of a credential
@@ -27,14 +27,13 @@ from nbutils.credentials import (
     is_likely_secret,
     is_secret_name,
 )
+from nbutils.home import BINARY_MIMES, shorten_home, without_home
 
 CUT = 16  # characters of a long token that give it away, as in a table cell cut with "..."
 ROUNDS = 10  # of hiding, until nothing changes
 TOKEN_FILE_BYTES = 8192
 LARGE = 10_000  # characters; a text of this size that is clean is not searched again at each save
 PARAMETER_TAGS = {"parameters", "injected-parameters"}
-BINARY_MIMES = ("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf",
-                "audio/", "video/")  # fmt: skip
 URL_PASSWORD = re.compile(r"://[^\s/:@]*:([^\s/@]+)@")
 TOKEN_SIGNS = "[A-Za-z0-9_+/=.~-]"
 
@@ -153,7 +152,8 @@ class Redactor:
         ----------
         nb
             Notebook node of format 4. Parameters that papermill noted in it are hidden by name,
-            in the notes and in the cells that set them, and by value everywhere.
+            in the notes and in the cells that set them, and by value everywhere. What its cells
+            put out has the home folder as `~`; what they are made of stays, to be run again.
         """
         notes = cast(Any, nb).get("metadata", {}).get("papermill", {})
         parameters = notes.get("parameters") or {}
@@ -164,13 +164,16 @@ class Redactor:
         for before, cell in zip(cast(Any, nb)["cells"], copy["cells"], strict=True):
             if PARAMETER_TAGS & set(cell["metadata"].get("tags", ())):
                 cell["source"] = hide_assignments(cell["source"])
+            if "outputs" in cell:
+                cell["outputs"] = without_home(cell["outputs"])
             redactor._join_streams(before.get("outputs", []), cell.get("outputs", []))
         return cast(Value, copy)
 
     def _join_streams(self, before: list[Any], after: list[Any]) -> None:
-        # A kernel sends what is printed in pieces, and a secret may lie across two.
+        # A kernel sends what is printed in pieces, and a secret or a path may lie across two.
         for run in _neighbours(before):
-            whole = self.redact_text("".join(before[place]["text"] for place in run))
+            printed = "".join(before[place]["text"] for place in run)
+            whole = shorten_home(self.redact_text(printed))
             if len(run) > 1 and whole != "".join(after[place]["text"] for place in run):
                 for place in run:
                     after[place]["text"] = whole if place == run[0] else ""

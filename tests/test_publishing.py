@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from nbutils.console import PlainConsole, describe_progress, describe_seconds
-from nbutils.manifest import describe_commit, describe_environment, without_home
+from nbutils.home import without_home
+from nbutils.manifest import describe_commit, describe_environment
 from nbutils.progress import Progress
 from nbutils.publishing import fingerprint_predictions
 from nbutils.runs import StageRun

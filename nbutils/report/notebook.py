@@ -9,6 +9,7 @@ from typing import Any
 from nbutils.artifacts import write_text
 from nbutils.errors import DataError
 from nbutils.escaping import visible_text
+from nbutils.home import without_home
 from nbutils.redaction import Redactor
 from nbutils.report.cells import PARAMETER_TAGS, assigned_parameters, prepare_cells
 from nbutils.report.figures import figures_of_cells, render_figure
@@ -124,7 +125,8 @@ def _read(notebook: Path) -> Any:
         raise DataError(f"{notebook}: cannot be read ({error.strerror})") from None
     except Exception as error:  # nbformat raises a different kind for each thing that is wrong
         raise DataError(f"{notebook}: expected a Jupyter notebook; {error}") from None
-    return Redactor.from_environment().redact_notebook(found)
+    # nobody runs a page, so that the code that it shows needs no true paths
+    return without_home(Redactor.from_environment().redact_notebook(found))
 
 
 def _title(cells: Any) -> str:

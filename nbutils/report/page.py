@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nbutils.errors import DataError
 from nbutils.escaping import render_text, visible_text
+from nbutils.home import without_home
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -118,14 +119,18 @@ class Page:
 
 
 def render_page(template: str, **values: Any) -> str:
-    """Fill one of the page templates, under a policy that lets no other script run."""
+    """Fill one of the page templates, under a policy that lets no other script run.
+
+    What the page says has the home folder as `~`: a report tells no names.
+    """
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    return _environment().get_template(template).render(policy=policy, script=script, **values)
+    shown = {name: without_home(v) if name == "page" else v for name, v in values.items()}
+    return _environment().get_template(template).render(policy=policy, script=script, **shown)
 
 
 def embed_json(values: Mapping[str, Any]) -> str:
