@@ -32,7 +32,7 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager
 from nbutils.artifacts import write_text
 from nbutils.endings import MEMORY, find_headings
 from nbutils.errors import NotebookFailedError
-from nbutils.kernels import KernelWatch, describe_death, end_in_order, memory_limit_mib
+from nbutils.kernels import LAUNCH, KernelWatch, describe_death, end_in_order, memory_limit_mib
 from nbutils.progress import Limits, OnProgress, Progress
 from nbutils.redaction import Redactor
 from nbutils.widgets import PROGRESS_MIME
@@ -140,7 +140,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         if self.nb.metadata.get("kernelspec", {}).get("language", "python") == "python":
             # The kernelspec named python3 may belong to another environment of the user's.
             manager._kernel_spec = KernelSpec(
-                argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                argv=[sys.executable, "-c", LAUNCH, "-f", "{connection_file}"],
                 display_name="Python 3",
                 language="python",
             )

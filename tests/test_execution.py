@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -165,19 +167,44 @@ def test_progress_names_cell_and_section_and_passes_training_on(tmp_path: Path) 
     assert set(output["data"]) == {"text/plain"}
 
 
-def test_nothing_is_left_behind(tmp_path: Path) -> None:
-    import tempfile
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a folder for temporary files of this test alone; short, for the kernel's sockets."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
 
-    before = set(Path(tempfile.gettempdir()).glob("nbutils-*"))
-    source = write_notebook(tmp_path, "1 / 0")
+
+def test_nothing_is_left_behind(tmp_path: Path, temporary: Path) -> None:
+    look = "import glob\nprint('found', len(glob.glob(f'{place}/nbutils-*')))"
+    source = write_notebook(tmp_path, "place = ''", look, "1 / 0")
     with pytest.raises(NotebookFailedError, match="ZeroDivisionError"):
-        run_notebook(source, tmp_path / "out.ipynb", parameters={})
-    assert set(Path(tempfile.gettempdir()).glob("nbutils-*")) == before
+        run_notebook(source, tmp_path / "out.ipynb", parameters={"place": str(temporary)})
+    assert "found 2" in (tmp_path / "out.ipynb").read_text()
+    assert list(temporary.iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.ipynb", "out.ipynb"]
-    kernels = [
-        p for p in psutil.Process().children(recursive=True) if "ipykernel" in str(p.cmdline())
-    ]
-    assert kernels == []
+    assert own_kernels() == []
+
+
+LAST_DUTIES = """\
+import atexit, builtins, pathlib
+class Leaves:
+    def __init__(self, name): self.touch = pathlib.Path(place, name).touch
+    def __del__(self): self.touch()
+stream = open(f'{place}/written', 'w')
+stream.write('whole')
+mine = Leaves('let go of')
+atexit.register(pathlib.Path(place, 'registered').touch)
+builtins.nobodys = Leaves('taken apart')"""
+
+
+def test_kernel_does_its_last_duties_and_leaves_without_taking_python_apart(tmp_path: Path) -> None:
+    source = write_notebook(tmp_path, "place = ''", LAST_DUTIES)
+    place = tmp_path / "place"
+    place.mkdir()
+    run_notebook(source, tmp_path / "out.ipynb", parameters={"place": str(place)})
+    assert {path.name for path in place.iterdir()} == {"written", "let go of", "registered"}
+    assert (place / "written").read_text() == "whole"
 
 
 def test_engine_serves_plain_papermill_too(tmp_path: Path) -> None:
