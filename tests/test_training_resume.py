@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from conftest import make_reviews
 
 import nbutils
 from nbutils.training import checkpointing
@@ -35,9 +36,10 @@ class StopAt:
     """A watcher that ends the training at a step, as a power cut would."""
 
     def __init__(self, step: int) -> None:
-        self.step = step
+        self.step, self.seen = step, 0
 
     def on_step(self, history: History) -> None:
+        self.seen += 1
         if history.steps[-1].step == self.step:
             raise RuntimeError("power cut")
 
@@ -244,45 +246,69 @@ class Say:
     def on_validation(self, history):
         pass
 
-model, table, folder = sys.argv[1:4]
+model, table, folder, recipe = sys.argv[1:5]
 rows = pd.read_csv(table)
-tuned = nbutils.fine_tune(
+nbutils.fine_tune(
     rows["text"].tolist(), rows["label"].tolist(), watcher=Say(), checkpoint_dir=folder,
-    model=model, epochs=8, batch_size=2, max_length=16, learning_rate=1e-4,
+    model=model, **json.loads(recipe),
 )
-print(json.dumps(tuned.model.classifier.weight.tolist()))
 """
+LONGER = {"epochs": 8, "batch_size": 2, "max_length": 16, "learning_rate": 1e-4}
+STEPS = 320
 
 
-def run_script(model: Path, folder: Path, name: str, kill: int | None = None) -> str:
-    """Run a training in a process of its own; `kill`: send that signal after 60 steps."""
-    command = [sys.executable, "-c", SCRIPT, str(model), str(folder / "r.csv"), str(folder / name)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def run_and_kill(model: Path, table: Path, folder: Path, kill: int) -> None:
+    """Run a training in a process of its own, and send it that signal after 60 steps."""
+    words = [str(model), str(table), str(folder), json.dumps(LONGER)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout is not None
     assert process.stderr is not None
-    lines = []
+    steps = []
     for line in process.stdout:
-        lines.append(line)
-        if kill is not None and line.strip() == "60":
+        steps.append(int(line))
+        if steps[-1] == 60:
             process.send_signal(kill)
     process.stdout.close()
     process.stderr.close()
-    code = process.wait(timeout=60)
-    assert (code == 0) == (kill is None)
-    return lines[-1]
+    assert process.wait(timeout=60) != 0
+    assert 60 <= steps[-1] < STEPS
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_bert: Path) -> nbutils.FineTuned:
+    """Return the training that no signal disturbed."""
+    reviews = make_reviews(80)
+    texts, labels = reviews["text"].tolist(), reviews["label"].tolist()
+    return nbutils.fine_tune(texts, labels, model=str(tiny_bert), **LONGER)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_killed_process_goes_on_and_ends_the_same(
-    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path, kill: signal.Signals
+    whole: nbutils.FineTuned,
+    tiny_bert: Path,
+    reviews: pd.DataFrame,
+    tmp_path: Path,
+    kill: signal.Signals,
 ) -> None:
-    reviews.to_csv(tmp_path / "r.csv", index=False)
-    whole = run_script(tiny_bert, tmp_path, "whole")
-    run_script(tiny_bert, tmp_path, "cut", kill=kill)
-    states = sorted((tmp_path / "cut").glob("step-*"))
+    table, folder = tmp_path / "r.csv", tmp_path / "cut"
+    reviews.to_csv(table, index=False)
+    run_and_kill(tiny_bert, table, folder, kill)
+    states = sorted(folder.glob("step-*"))
     assert states
     if kill != signal.SIGKILL:  # asked politely, it saves on the way out
         assert int(states[-1].name.partition("-")[2]) >= 60
-    resumed = run_script(tiny_bert, tmp_path, "cut")
-    assert json.loads(resumed) == json.loads(whole)
+    taken_up = StopAt(0)
+    resumed = nbutils.fine_tune(
+        reviews["text"].tolist(),
+        reviews["label"].tolist(),
+        model=str(tiny_bert),
+        watcher=taken_up,
+        checkpoint_dir=folder,
+        **LONGER,
+    )
+    assert len(whole.history.steps) == STEPS
+    assert taken_up.seen == STEPS - int(states[-1].name.partition("-")[2])
+    assert_same(whole, resumed)
