@@ -1,6 +1,8 @@
 # `make report` runs the quickstart study, `make test` the whole suite; both set up .venv first.
 
 PYTHON ?= python3
+# Processes that run the tests; each has up to three kernels of 1 GB at a time.
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -37,7 +39,7 @@ report: $(VENV)/.ready
 	@$(BIN)/nbutils run params/quickstart.yaml
 
 test: $(VENV)/.ready-dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

@@ -13,6 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+# Workers that use several threads each crawl on the same cores; read before torch is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 WORDS = [
     "good",
     "great",
