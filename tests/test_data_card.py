@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nbutils.data import baseline, tokens
 from nbutils.data.baseline import fit_baseline
 from nbutils.data.card import build_data_card, describe_card, find_warnings
 from nbutils.data.duplicates import find_duplicates, remove_leakage
@@ -156,3 +157,18 @@ def test_preparing_in_one_call_leaves_what_the_notebook_leaves(tmp_path: Path) -
     assert not (tmp_path / "baseline.parquet").exists()
     prepare_data(DataPrepParams.of({"dataset": params.dataset}), tmp_path)
     assert len(pd.read_parquet(tmp_path / "baseline.parquet")) == 36
+
+
+def test_samples_of_large_data_are_named_as_such(
+    tmp_path: Path, card: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "baseline trained on" not in describe_card(card)
+    monkeypatch.setattr(baseline, "MOST_TRAINED", 40)
+    monkeypatch.setattr(tokens, "MOST_MEASURED", 30)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    facts = describe_card(
+        prepare_data(DataPrepParams.of({"dataset": str(write(tmp_path))}), folder)
+    )
+    assert facts["baseline trained on"] == "40 texts, a sample"
+    assert facts["texts that max_length cuts"] == "0.0% of a sample of 30"

@@ -40,3 +40,17 @@ def test_utf_16_is_named_as_such(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("text,label\na,b\n", encoding="utf-16")
     with pytest.raises(DataError, match="expected UTF-8, found UTF-16"):
         read_text(tmp_path / "t.csv")
+
+
+def test_a_byte_that_is_not_utf_8_is_named_by_its_line_however_late(tmp_path: Path) -> None:
+    lines = b"text,label\n" + b"plain text,pos\n" * 20_000 + b"caf\xe9,neg\n"
+    (tmp_path / "t.csv").write_bytes(lines)
+    with pytest.raises(DataError, match=r"t\.csv, line 20002: byte 0xe9 is not UTF-8"):
+        read_file(tmp_path / "t.csv", DataPrepParams.of({"dataset": "t.csv"}))
+
+
+def test_old_line_ends_and_a_byte_order_mark_change_nothing(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b'\xef\xbb\xbftext,label\r"one\r\nline",pos\r\rtwo,neg\r')
+    raw = read_file(tmp_path / "t.csv", DataPrepParams.of({"dataset": "t.csv"}))
+    assert raw.texts == ["one\r\nline", "two"]
+    assert raw.labels == ["pos", "neg"]

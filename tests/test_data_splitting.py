@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from datasets import ClassLabel, load_from_disk
 
+from nbutils.data import splitting
 from nbutils.data.columns import Columns
 from nbutils.data.loading import LabelledTexts
 from nbutils.data.splitting import load_splits, sample_examples, save_splits, split_examples
@@ -172,3 +173,30 @@ def test_saving_again_replaces_and_leaves_nothing_behind(tmp_path: Path) -> None
 def test_missing_splits_say_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="run it first"):
         load_splits(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_are_drawn_as_one_choice_after_another_would(seed: int) -> None:
+    sizes = np.random.default_rng(seed).integers(1, 9, size=60)
+    wanted = {"test": 50, "validation": 25}
+    rng, room = np.random.default_rng(seed), {**wanted, "train": int(sizes.sum()) - 75}
+    order = rng.permutation(60)
+    expected = {}
+    for unit in order[sizes[order] > 1].tolist():
+        fitting = [name for name in room if room[name] >= sizes[unit]] or ["train"]
+        weights = np.maximum([room[name] for name in fitting], 1)
+        expected[unit] = str(rng.choice(fitting, p=weights / weights.sum()))
+        room[expected[unit]] -= int(sizes[unit])
+    drawn = splitting._draw(sizes, dict(wanted), np.random.default_rng(seed))
+    assert {unit: drawn[unit] for unit in expected} == expected
+
+
+def test_splits_written_in_pieces_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_splits(labelled(), tmp_path / "whole")
+    monkeypatch.setattr(splitting, "PIECE", 2)
+    save_splits(labelled(), tmp_path / "pieces")
+    pd.testing.assert_frame_equal(
+        load_splits(tmp_path / "pieces").frame, load_splits(tmp_path / "whole").frame
+    )

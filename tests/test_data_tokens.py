@@ -72,3 +72,14 @@ def test_very_large_data_is_sampled_and_says_so(
     report = measure_tokens(frame, tokenizer, max_length=8)
     assert report.sampled
     assert len(report.table) == 3
+
+
+def test_fewer_texts_are_measured_where_they_are_long(
+    tokenizer: Any, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = int(frame["text"].str.len().sum()) // 2
+    monkeypatch.setattr(tokens, "MOST_CHARACTERS", half)
+    report = measure_tokens(frame, tokenizer, max_length=8)
+    assert report.sampled
+    assert report.table["example_id"].is_monotonic_increasing
+    assert len(report.table) in (1, 2)

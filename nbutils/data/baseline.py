@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nbutils.data.sampling import bounded_sample
 from nbutils.data.shingles import WORD_PATTERN
 from nbutils.metrics import Score, score_classes, score_predictions
 
 FEATURES = 30_000  # most frequent words and word pairs that are kept
-MOST_TRAINED = 100_000  # training rows; more are sampled
+MOST_TRAINED = 100_000  # training rows; more are sampled, and the data card says how many
+MOST_CHARACTERS = 30_000_000  # of those rows: their word pairs must fit into memory
 INVERSE_PENALTY = 10.0  # sklearn's C; with 1.0, rows of length 1 are underfitted
-SAMPLE_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ def fit_baseline(frame: pd.DataFrame, *, label_names: Sequence[str]) -> Baseline
     Baseline
         The same for the same frame: nothing is drawn but the sample of very large data.
     """
-    training = frame[frame["split"] == "train"]
-    if len(training) > MOST_TRAINED:
-        training = training.sample(MOST_TRAINED, random_state=SAMPLE_SEED)
+    training = bounded_sample(
+        frame[frame["split"] == "train"], most_rows=MOST_TRAINED, most_characters=MOST_CHARACTERS
+    )
     held_out = frame[frame["split"].isin(["validation", "test"])]
     vectorizer, features = _vectorize(_texts(training))
     model = _fit(features, training["label"].to_numpy())

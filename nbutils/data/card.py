@@ -100,14 +100,21 @@ def describe_card(card: dict[str, Any]) -> dict[str, str | int]:
         **{f"{name} examples": n for name, n in splits.items()},
         "exact copies found": card["duplicates"]["exact_copies"],
         "groups of near copies": card["duplicates"]["near_groups"],
-        "texts that max_length cuts": _percent(card["tokens"]["cut_share"]),
+        "texts that max_length cuts": _cut_texts(card["tokens"]),
     }
     if card["baseline"]:
         score = card["baseline"]["test"]["accuracy"]
         facts["baseline test accuracy"] = (
             f"{score['value']:.2%} (95 % interval {score['low']:.2%} to {score['high']:.2%})"
         )
+        if card["baseline"]["trained_on"] < splits["train"]:
+            facts["baseline trained on"] = f"{card['baseline']['trained_on']:,} texts, a sample"
     return facts
+
+
+def _cut_texts(tokens: dict[str, Any]) -> str:
+    share = _percent(tokens["cut_share"])
+    return f"{share} of a sample of {tokens['measured']:,}" if tokens["sampled"] else share
 
 
 def _duplicates(cleaned: Cleaned, texts: LabelledTexts) -> dict[str, Any]:
@@ -130,6 +137,7 @@ def _tokens(tokens: TokenReport, texts: LabelledTexts, params: DataPrepParams) -
         "tokenizer": params.tokenizer,
         "max_length": tokens.max_length,
         "sampled": tokens.sampled,
+        "measured": len(tokens.table),
         "cut_share": tokens.cut_share,
         "lost_share": tokens.lost_share,
         "unknown_share": tokens.unknown_share,

@@ -12,6 +12,7 @@ import pandas as pd
 from nbutils.data.minhash import Positions, find_near_groups
 from nbutils.data.shingles import same_words
 
+FOLDED = 50_000  # texts that are Python strings at once
 SPLIT_RANK = {"test": 0, "validation": 1, "train": 2, "": 2}
 
 
@@ -43,7 +44,7 @@ class Duplicates:
     @property
     def exact_copies(self) -> int:
         """Rows that repeat an earlier row to the byte."""
-        return len(self.copy) - len(np.unique(self.copy))
+        return len(self.copy) - len(pd.unique(self.copy))
 
     @property
     def near_groups(self) -> int:
@@ -98,13 +99,13 @@ def find_duplicates(frame: pd.DataFrame, *, threshold: float = 0.7, seed: int = 
     Duplicates
         The same for the same frame, threshold and seed, in any process.
     """
-    texts = frame["text"].tolist()
+    texts = frame["text"]
     if "text_pair" in frame:
-        texts = [f"{a}\x1f{b}" for a, b in zip(texts, frame["text_pair"], strict=True)]
-    copy = pd.factorize(np.array(texts, dtype=object))[0].astype(np.int64)
-    folded = np.array([same_words(text) for text in texts], dtype=object)
-    words, first = pd.factorize(folded)[0], np.flatnonzero(~pd.Series(folded).duplicated())
-    distinct = folded[first].tolist()
+        texts = pd.Series([f"{a}\x1f{b}" for a, b in zip(texts, frame["text_pair"], strict=True)])
+    copy = pd.factorize(texts)[0].astype(np.int64)
+    words, distinct = pd.factorize(_fold(texts))
+    first = np.empty(len(distinct), dtype=np.int64)
+    first[words[::-1]] = np.arange(len(words))[::-1]
     group_of_words, near = find_near_groups(distinct, threshold=threshold, seed=seed)
     group = group_of_words[words]
     ids = frame["example_id"].to_numpy()
@@ -142,8 +143,9 @@ def remove_leakage(frame: pd.DataFrame, duplicates: Duplicates, *, deduplicate: 
         return Cleaned(frame, duplicates.group, duplicates, 0, 0, across)
     by_rank = pd.Series(duplicates.copy)[np.argsort(rank, kind="stable")]
     exact = by_rank.duplicated().sort_index().to_numpy() & (rank > 0)
-    best = pd.Series(rank).groupby(duplicates.group).transform("min").to_numpy()
-    near = ~exact & (rank > best)
+    best = np.full(int(duplicates.group.max(initial=0)) + 1, max(SPLIT_RANK.values()))
+    np.minimum.at(best, duplicates.group, rank)
+    near = ~exact & (rank > best[duplicates.group])
     keep = ~exact & ~near
     return Cleaned(
         frame=frame[keep].reset_index(drop=True),
@@ -213,12 +215,30 @@ def count_across_splits(frame: pd.DataFrame, groups: Positions) -> int:
     return int(_shares_group(groups, pd.factorize(frame["split"])[0]).sum())
 
 
+def _fold(texts: pd.Series[str]) -> pd.Series[str]:
+    """Return `same_words` of each text; in pieces, as Python strings take twice the room."""
+    pieces = [
+        pd.Series(list(map(same_words, texts.iloc[start : start + FOLDED])))
+        for start in range(0, len(texts), FOLDED)
+    ]
+    return pd.concat(pieces, ignore_index=True)
+
+
 def _shares_group(groups: Positions, side: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-    sides = pd.Series(side).groupby(groups).transform("nunique")
-    return np.asarray(sides > 1)
+    """Return for each row whether its group has rows of more than one side."""
+    if not len(groups):
+        return np.zeros(0, dtype=bool)
+    one = np.empty(int(groups.max()) + 1, dtype=side.dtype)
+    one[groups] = side  # of whichever row comes last
+    mixed = np.zeros(len(one), dtype=bool)
+    mixed[groups[side != one[groups]]] = True
+    return np.asarray(mixed[groups])
 
 
 def _conflicts(group: Positions, frame: pd.DataFrame) -> tuple[tuple[int, ...], ...]:
-    mixed = frame["label"].groupby(group).transform("nunique").to_numpy() > 1
-    ids = frame["example_id"][mixed].groupby(group[mixed])
-    return tuple(tuple(int(row) for row in rows) for _, rows in ids)
+    mixed = _shares_group(group, frame["label"].to_numpy())
+    ids = frame["example_id"].to_numpy()[mixed]
+    order = np.argsort(group[mixed], kind="stable")
+    borders = np.flatnonzero(np.diff(group[mixed][order])) + 1
+    rows = [tuple(part.tolist()) for part in np.split(ids[order], borders)]
+    return tuple(rows) if len(ids) else ()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nbutils.errors import DataError
 
 WHOLE_NUMBER = re.compile(r"-?(0|[1-9]\d*)")
+SINGLE = (str, int, float, bool, type(None))
 MANY_CLASSES = 50  # from here on, labels that are nearly all different are taken for no labels
 
 
@@ -57,8 +58,10 @@ def name_labels(
     DataError
         A label is a list or an object.
     """
-    distinct = {_key(label): label for part in parts for label in _refuse_nested(part, where)}
-    present = {key: label for key, label in distinct.items() if not is_missing(label)}
+    for part in parts:
+        _refuse_nested(part, where)
+    distinct = dict.fromkeys(key for part in parts for key in dict.fromkeys(_keys(part)))
+    present = {key: key[1] for key in distinct if not is_missing(key[1])}
     shown, notes = _show(list(present.values()), class_names)
     name_of = dict(zip(present, shown, strict=True))
     numeric = bool(shown) and all(WHOLE_NUMBER.fullmatch(name) for name in shown)
@@ -70,7 +73,7 @@ def name_labels(
         names = sorted(found, key=int) if numeric else sorted(found)
     position = {name: index for index, name in enumerate(names)}
     ids_of = {key: position[name_of[key]] for key in present}
-    ids = [[ids_of.get(_key(label)) for label in part] for part in parts]
+    ids = [list(map(ids_of.get, _keys(part))) for part in parts]
     return NamedLabels(ids, tuple(names), tuple(notes))
 
 
@@ -122,20 +125,20 @@ def _is_whole(name: str) -> bool:
     return number is not None and number.is_integer()
 
 
-def _key(label: Any) -> tuple[str, Any]:
+def _keys(part: Sequence[Any]) -> Iterator[tuple[type, Any]]:
     # 1 == True == 1.0 in Python: the type keeps them apart until it is known what the column is.
-    return (type(label).__name__, label if label == label else "nan")
+    return zip(map(type, part), part, strict=True)
 
 
-def _refuse_nested(part: Iterable[Any], where: str) -> Iterable[Any]:
-    for row, label in enumerate(part, start=1):
-        if not isinstance(label, (str, int, float, bool, type(None))):
-            raise DataError(
-                f"{where}, row {row}: expected one label, a string or a number, found "
-                f"{type(label).__name__}; texts with several labels are not supported: set "
-                "label_column to a column with one"
-            )
-        yield label
+def _refuse_nested(part: Sequence[Any], where: str) -> None:
+    nested = {kind for kind in set(map(type, part)) if not issubclass(kind, SINGLE)}
+    if nested:
+        row = next(row for row, label in enumerate(part, start=1) if type(label) in nested)
+        raise DataError(
+            f"{where}, row {row}: expected one label, a string or a number, found "
+            f"{type(part[row - 1]).__name__}; texts with several labels are not supported: set "
+            "label_column to a column with one"
+        )
 
 
 def _show(labels: list[Any], class_names: Sequence[str] | None) -> tuple[list[str], list[str]]:

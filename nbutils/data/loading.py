@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from nbutils.data.bundled import read_bundled
@@ -62,11 +63,15 @@ class LabelledTexts:
     def class_counts(self) -> pd.DataFrame:
         """Return examples per class, of shape (K, splits): a row per class, a column per split."""
         order = [split for split in SPLIT_ORDER if (self.frame["split"] == split).any()]
-        counts = pd.crosstab(self.frame["label"], self.frame["split"])
-        counts = counts.reindex(index=range(len(self.label_names)), columns=order, fill_value=0)
-        counts.index = pd.Index(self.label_names, name="class")
-        counts.columns = pd.Index([split or "to be split" for split in order], name="split")
-        return counts
+        labels = self.frame["label"].to_numpy(dtype=np.int64)
+        counts = {
+            split or "to be split": np.bincount(
+                labels[(self.frame["split"] == split).to_numpy()], minlength=len(self.label_names)
+            )
+            for split in order
+        }
+        table = pd.DataFrame(counts, index=pd.Index(self.label_names, name="class"))
+        return table.rename_axis(columns="split")
 
 
 def load_labelled_texts(params: DataPrepParams) -> LabelledTexts:
@@ -175,23 +180,29 @@ def _frame(part: RawTexts, split: str) -> pd.DataFrame:
     columns = {"text": _clean(part.texts, part)}
     if part.pairs is not None:
         columns["text_pair"] = _clean(part.pairs, part)
-    empty = [any(not text.strip() for text in row) for row in zip(*columns.values(), strict=True)]
-    return pd.DataFrame({**columns, "split": split, "empty": pd.array(empty, dtype=bool)})
+    empty = np.zeros(len(part.texts), dtype=bool)
+    for texts in columns.values():
+        empty |= np.fromiter((not t or t.isspace() for t in texts), dtype=bool, count=len(texts))
+    return pd.DataFrame({**columns, "split": split, "empty": empty})
 
 
 def _clean(texts: Sequence[Any], part: RawTexts) -> list[str]:
     """Return every text as a string that can be written as UTF-8, null as the empty string."""
-    cleaned = []
-    for row, text in enumerate(texts, start=1):
-        if isinstance(text, (list, dict, bytes)):
-            raise DataError(
-                f"{part.where}, row {row}: expected text in column {part.columns.text!r}, found "
-                f"{type(text).__name__}; join it to a string, or set text_column"
-            )
-        string = "" if text is None or text != text else str(text)
-        # JSON can hold half of a surrogate pair, which no UTF-8 file and no Arrow table can.
-        cleaned.append(LONE_SURROGATE.sub("\ufffd", string))
-    return cleaned
+    return [
+        text if type(text) is str and text.isascii() else _as_utf8(text, row, part)
+        for row, text in enumerate(texts, start=1)
+    ]
+
+
+def _as_utf8(text: Any, row: int, part: RawTexts) -> str:
+    if isinstance(text, (list, dict, bytes)):
+        raise DataError(
+            f"{part.where}, row {row}: expected text in column {part.columns.text!r}, found "
+            f"{type(text).__name__}; join it to a string, or set text_column"
+        )
+    string = "" if text is None or text != text else str(text)
+    # JSON can hold half of a surrogate pair, which no UTF-8 file and no Arrow table can.
+    return LONE_SURROGATE.sub("\ufffd", string)
 
 
 def _without_minus_one(part: RawTexts) -> list[Any]:
@@ -200,9 +211,12 @@ def _without_minus_one(part: RawTexts) -> list[Any]:
     return [None if label == -1 else label for label in part.labels]
 
 
-def _running_index(frames: Sequence[pd.DataFrame], kept: Sequence[pd.DataFrame]) -> list[int]:
+def _running_index(
+    frames: Sequence[pd.DataFrame], kept: Sequence[pd.DataFrame]
+) -> npt.NDArray[np.int64]:
     starts = [sum(len(frame) for frame in frames[:place]) for place in range(len(frames))]
-    return [start + row for start, frame in zip(starts, kept, strict=True) for row in frame.index]
+    rows = [start + part.index.to_numpy() for start, part in zip(starts, kept, strict=True)]
+    return np.concatenate(rows)
 
 
 def _refuse_missing_labels(frame: pd.DataFrame, part: RawTexts) -> None:
@@ -224,8 +238,9 @@ def _check(
     for_splitting: bool,
 ) -> None:
     main = parts[""]
-    training = frame[frame["split"].isin(["", "train"])]
-    counts = {names[label]: n for label, n in sorted(Counter(training["label"]).items())}
+    training = frame.loc[frame["split"].isin(["", "train"]), "label"]
+    found = np.bincount(training.to_numpy(), minlength=len(names)).tolist()
+    counts = {name: n for name, n in zip(names, found, strict=True) if n}
     least = LEAST_EXAMPLES if for_splitting else 1
     if len(training) < least:
         raise DataError(
@@ -252,7 +267,7 @@ def _refuse_unseen(
     parts: Mapping[str, RawTexts],
 ) -> None:
     for split in ("validation", "test"):
-        labels = {names[label] for label in frame.loc[frame["split"] == split, "label"]}
+        labels = {names[label] for label in frame.loc[frame["split"] == split, "label"].unique()}
         if split in parts and not labels:
             raise DataError(f"{parts[split].where}: the {split} split holds no text")
         if unseen := sorted(labels - set(known)):

@@ -162,67 +162,78 @@ def _refuse_empty(path: Path) -> None:
 
 
 def _read_delimited(path: Path, params: DataPrepParams) -> RawTexts:
-    content = read_text(path)
+    with path.open("rb") as binary:
+        _refuse_no_utf8(binary.read(HEAD), path)
+    try:
+        with _any_field_size():
+            return _pick_columns(path, params)
+    except UnicodeDecodeError:
+        read_text(path)  # says which line it is
+        raise
+
+
+def _pick_columns(path: Path, params: DataPrepParams) -> RawTexts:
+    """Keep the wanted fields of each row alone, and never the whole file as one string."""
     delimiter = DELIMITERS[path.suffix.lower()]
-    notes: tuple[str, ...] = ()
-    if delimiter == "\t" and _is_unquoted(content, path):
-        header, rows = _parse(content, path, delimiter, csv.QUOTE_NONE)
-        notes = (f"{path.name} was read as a TSV file without quoting.",)
-    else:
-        header, rows = _parse(content, path, delimiter, csv.QUOTE_MINIMAL)
+    unquoted = delimiter == "\t" and _is_unquoted(path)
+    rows = _rows(path, delimiter, csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL)
+    header = next(rows)
     columns = choose_columns(header, params, where=str(path))
-    texts, labels, pairs = (
-        [row[header.index(name)] for row in rows] if name else None
-        for name in (columns.text, columns.label, columns.text_pair)
-    )
-    return RawTexts(texts or [], labels or [], pairs, columns, str(path), notes=notes)
+    wanted = [name for name in (columns.text, columns.label, columns.text_pair) if name]
+    picked: list[list[str]] = [[] for _ in wanted]
+    adders = [
+        (fields.append, header.index(name)) for fields, name in zip(picked, wanted, strict=True)
+    ]
+    for row in rows:
+        for add, place in adders:
+            add(row[place])
+    texts, labels, *pairs = picked
+    notes = (f"{path.name} was read as a TSV file without quoting.",) if unquoted else ()
+    return RawTexts(texts, labels, pairs[0] if pairs else None, columns, str(path), notes=notes)
 
 
-def _is_unquoted(content: str, path: Path) -> bool:
+def _is_unquoted(path: Path) -> bool:
     """Return whether a TSV file uses quotation marks as plain text, as GLUE's files do.
 
     Read with quoting, such a file fails, or silently joins all rows between two texts that begin
     and end with a quotation mark.
     """
-    if '"' not in content:
-        return False
+    with path.open("rb") as binary:
+        if not any(b'"' in line for line in binary):
+            return False
     try:
-        _, plain = _parse(content, path, "\t", csv.QUOTE_NONE)
+        plain = sum(1 for _ in _rows(path, "\t", csv.QUOTE_NONE))
     except DataError:
         return False
     try:
-        _, quoted = _parse(content, path, "\t", csv.QUOTE_MINIMAL)
+        return sum(1 for _ in _rows(path, "\t", csv.QUOTE_MINIMAL)) < plain
     except DataError:
         return True
-    return len(quoted) < len(plain)
 
 
-def _parse(
-    content: str, path: Path, delimiter: str, quoting: Literal[0, 3]
-) -> tuple[list[str], list[list[str]]]:
-    stream = io.StringIO(content, newline="")
-    with _any_field_size():
-        header = _header(stream, path, delimiter)
-        stream.seek(0)
-        reader = csv.reader(stream, delimiter=delimiter, quoting=quoting, strict=True)
-        rows: list[list[str]] = []
+def _rows(path: Path, delimiter: str, quoting: Literal[0, 3]) -> Iterator[list[str]]:
+    """Yield the header, then every row, checked to be as wide; blank lines are passed over."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        width = len(_header(file, path, delimiter))
+        file.seek(0)
+        reader = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
         start = 1
         try:
             for row in reader:
-                if row and len(row) != len(header):
+                if row and len(row) != width:
                     raise DataError(
-                        f"{path}, line {start}: expected {len(header)} fields as in the header, "
+                        f"{path}, line {start}: expected {width} fields as in the header, "
                         f"found {len(row)}; put double quotes around a text that holds "
                         f"{delimiter!r}, and close them"
                     )
-                rows += [row] if row else []
+                if row:
+                    yield row
                 start = reader.line_num + 1
         except csv.Error as error:
             raise DataError(
                 f"{path}, line {start}: broken quoting ({error}); a text that holds a double quote "
                 'needs quotes around it and the inner one doubled: "a ""word"" here"'
             ) from None
-    return header, rows[1:]
 
 
 def _header(lines: Iterator[str] | io.TextIOBase, path: Path, delimiter: str) -> list[str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +21,7 @@ from nbutils.errors import DataError, ParameterError
 from nbutils.params.data_prep import DataPrepParams
 
 SPLITS = ("train", "validation", "test")
+PIECE = 50_000  # rows
 
 
 def sample_examples(frame: pd.DataFrame, params: DataPrepParams) -> pd.DataFrame:
@@ -141,11 +145,13 @@ def _draw(
     room = {**wanted, "train": int(sizes.sum()) - sum(wanted.values())}
     chosen = np.full(len(sizes), "train", dtype=object)
     order = rng.permutation(len(sizes))
-    for unit in order[sizes[order] > 1]:
-        fitting = [name for name in room if room[name] >= sizes[unit]] or ["train"]
-        weights = np.maximum([room[name] for name in fitting], 1)
-        chosen[unit] = fitting[int(rng.choice(len(fitting), p=weights / weights.sum()))]
-        room[chosen[unit]] -= int(sizes[unit])
+    large = order[sizes[order] > 1]
+    draws = rng.random(len(large))  # all at once: there may be a hundred thousand
+    for unit, size, draw in zip(large.tolist(), sizes[large].tolist(), draws.tolist(), strict=True):
+        fitting = [name for name in room if room[name] >= size] or ["train"]
+        weights = list(accumulate(max(room[name], 1) for name in fitting))
+        chosen[unit] = fitting[bisect_right(weights, draw * weights[-1])]
+        room[chosen[unit]] -= size
     singles, start = order[sizes[order] == 1], 0
     for name in wanted:
         chosen[singles[start : start + room[name]]] = name
@@ -172,7 +178,7 @@ def _shares(
 
 
 def _refuse_gaps(frame: pd.DataFrame, *, where: str) -> None:
-    found = set(frame["split"])
+    found = set(frame["split"].unique())
     if "train" not in found:
         raise DataError(
             f"{where}: the training split is left without examples: all of them are copies of test "
@@ -185,8 +191,8 @@ def _refuse_gaps(frame: pd.DataFrame, *, where: str) -> None:
                 f"there are {len(frame)} texts in all; add examples, or change test_size and "
                 "validation_size"
             )
-    training = set(frame.loc[frame["split"] == "train", "label"])
-    lost = sorted(set(frame["label"]) - training)
+    training = set(frame.loc[frame["split"] == "train", "label"].unique())
+    lost = sorted(set(frame["label"].unique()) - training)
     if lost:
         raise DataError(
             f"{where}: class number {lost[0]} is left without training examples: all of them are "
@@ -213,10 +219,10 @@ def save_splits(texts: LabelledTexts, directory: Path) -> None:
         {name: datasets.Value(kinds[name]) if name in kinds else label for name in columns}
     )
     splits = {
-        name: datasets.Dataset.from_dict(
-            texts.frame.loc[texts.frame["split"] == name, columns].to_dict("list"),
-            features=features,
-            split=name,
+        name: datasets.Dataset(
+            _table(texts.frame[texts.frame["split"] == name][columns], features.arrow_schema),
+            info=datasets.DatasetInfo(features=features),
+            split=datasets.NamedSplit(name),
         )
         for name in SPLITS
     }
@@ -227,6 +233,17 @@ def save_splits(texts: LabelledTexts, directory: Path) -> None:
         if directory.exists():
             directory.replace(Path(made) / "old")
         (Path(made) / "new").replace(directory)
+
+
+def _table(frame: pd.DataFrame, schema: Any) -> Any:
+    """Return an Arrow table in pieces: one piece of strings holds 2 GiB at most."""
+    import pyarrow
+
+    pieces = [
+        pyarrow.Table.from_pandas(frame.iloc[start : start + PIECE], schema, preserve_index=False)
+        for start in range(0, len(frame), PIECE)
+    ]
+    return pyarrow.concat_tables(pieces).replace_schema_metadata(schema.metadata)
 
 
 def load_splits(directory: Path) -> LabelledTexts:

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-MOST_MEASURED = 200_000  # rows; more are sampled, and the report says so
+from nbutils.data.sampling import bounded_sample
+
+MOST_MEASURED = 100_000  # rows; more are sampled, and the report says so
+MOST_CHARACTERS = 25_000_000  # of those rows: fewer are sampled where texts are long
 BATCH = 2_000  # rows tokenized at once
-SAMPLE_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class TokenReport:
     max_length
         Tokens a text may have before it is cut.
     sampled
-        Whether there were more texts than `MOST_MEASURED`, so that a sample was measured.
+        Whether there were more texts than `MOST_MEASURED`, or more characters than
+        `MOST_CHARACTERS`, so that a sample was measured.
     """
 
     table: pd.DataFrame
@@ -112,11 +115,10 @@ def measure_tokens(frame: pd.DataFrame, tokenizer: Any, *, max_length: int) -> T
     Returns
     -------
     TokenReport
-        Of all rows, or of a seeded sample of `MOST_MEASURED` of them.
+        Of all rows, or of a seeded sample that `MOST_MEASURED` and `MOST_CHARACTERS` bound.
     """
-    sampled = len(frame) > MOST_MEASURED
-    if sampled:
-        frame = frame.sample(MOST_MEASURED, random_state=SAMPLE_SEED).sort_index()
+    rows = len(frame)
+    frame = bounded_sample(frame, most_rows=MOST_MEASURED, most_characters=MOST_CHARACTERS)
     pairs = "text_pair" in frame
     texts = frame["text"].tolist()
     inputs = list(zip(texts, frame["text_pair"], strict=True)) if pairs else texts
@@ -128,7 +130,7 @@ def measure_tokens(frame: pd.DataFrame, tokenizer: Any, *, max_length: int) -> T
     lengths, unknown = np.array(counts, dtype=np.int64).reshape(-1, 2).T
     table = frame[["example_id", "split", "label"]].assign(length=lengths, unknown=unknown)
     specials = int(tokenizer.num_special_tokens_to_add(pair=pairs))
-    return TokenReport(table.reset_index(drop=True), specials, max_length, sampled)
+    return TokenReport(table.reset_index(drop=True), specials, max_length, len(frame) < rows)
 
 
 def _count(inputs: Sequence[Any], tokenizer: Any) -> list[tuple[int, int]]:
