@@ -128,6 +128,7 @@ def _command_again() -> str:
 
 def _show_result(done: StudyRun) -> None:
     from nbutils.artifacts import read_json
+    from nbutils.published import describe_target
 
     metrics = read_json(done.report_dir / "metrics.json")
     score = metrics["test"]["accuracy"]
@@ -138,13 +139,16 @@ def _show_result(done: StudyRun) -> None:
     if metrics.get("baseline"):
         line += f", TF-IDF baseline {metrics['baseline']['accuracy']['value']:.1%}"
     print(line)
+    if done.study.target is not None:
+        print(describe_target(done.study.target, metrics))
     print(f"report: {done.report_dir / 'index.html'}")
 
 
 @app.command()
 def params(
     section: Annotated[
-        str | None, typer.Argument(help="data_prep, fine_tune or error_analysis; none: all.")
+        str | None,
+        typer.Argument(help="data_prep, fine_tune, error_analysis or target; none: all."),
     ] = None,
     json_schema: Annotated[
         bool, typer.Option("--json-schema", help="Print the JSON schema of a study file.")

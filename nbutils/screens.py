@@ -9,8 +9,10 @@ from typing import Any
 
 from nbutils.artifacts import NOTEBOOKS, STAGES
 from nbutils.params.study import Study
-from nbutils.report.page import Fact, Link, Page
+from nbutils.published import compare_with_target
+from nbutils.report.page import Comparison, Fact, Link, Page
 from nbutils.runs import StudyRun
+from nbutils.training.pitfalls import find_cautions
 
 TITLES = {
     "data_prep": "Data preparation",
@@ -64,6 +66,7 @@ def stage_page(run: StudyRun, results: Results, manifest: Mapping[str, Any], sta
         facts=facts,
         verdicts=verdicts,
         cautions=cautions,
+        comparison=_comparison(run.study, results) if stage == "fine_tune" else None,
         rerun=run.command,
         links=_links(run, current=page_name(stage)),
         parameters=manifest["parameters"][stage],
@@ -90,10 +93,15 @@ def summary_page(run: StudyRun, results: Results, manifest: Mapping[str, Any]) -
         problem=run.problem,
         facts=(*tune_facts, *error_facts),
         verdicts=(*tune_verdicts, *error_verdicts, *prep_verdicts),
-        cautions=(*tune_cautions, *error_cautions, *prep_cautions),
+        cautions=tuple(dict.fromkeys((*tune_cautions, *error_cautions, *prep_cautions))),
+        comparison=_comparison(run.study, results),
         links=_links(run, current=SUMMARY),
         parameters=flat,
     )
+
+
+def _comparison(study: Study, results: Results) -> Comparison | None:
+    return compare_with_target(study, card=results.card, metrics=results.metrics)
 
 
 def _links(run: StudyRun, *, current: str) -> tuple[Link, ...]:
@@ -171,7 +179,7 @@ def _data_prep_screen(study: Study, results: Results) -> Screen:
 
 def _fine_tune_screen(study: Study, results: Results) -> Screen:
     metrics = results.metrics
-    cautions = tuple(study.fine_tune.cautions())
+    cautions = tuple(find_cautions(study.fine_tune, results.card))
     if not metrics:
         return (), (), cautions
     accuracy, f1 = metrics["test"]["accuracy"], metrics["test"]["macro_f1"]

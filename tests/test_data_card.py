@@ -110,10 +110,31 @@ def test_each_caution_has_its_sentence(
     assert any(sentence in warning for warning in find_warnings(card))
 
 
+def test_few_texts_are_said_in_the_card(card: dict[str, Any]) -> None:
+    (sentence,) = [warning for warning in card["warnings"] if "Few training texts" in warning]
+    assert sentence.startswith("Few training texts: the median class has 42. Expect a 95 %")
+    assert "24 test texts give at the baseline's" in sentence
+
+
+def test_card_knows_which_splits_were_given(card: dict[str, Any], tmp_path: Path) -> None:
+    assert card["given_splits"] == []
+    test = tmp_path / "test.csv"
+    test.write_text("text,label\nthe ball and the goal,sport\nthe bank and stock,money\n")
+    prepare_data(
+        DataPrepParams.of({"dataset": str(write(tmp_path)), "test_dataset": str(test)}),
+        tmp_path,
+    )
+    prepared = json.loads((tmp_path / "data_card.json").read_text(encoding="utf-8"))
+    assert prepared["given_splits"] == ["test"]
+    assert prepared["splits"]["test"] == 2
+
+
 def test_sound_data_is_not_warned_about(card: dict[str, Any]) -> None:
     card["duplicates"] |= {"exact_copies": 0}
     card["tokens"] |= {"cut_share": 0.01}
     card["splits"]["test"] = 1000
+    for by_split in card["classes"].values():
+        by_split["train"] = 500
     card["baseline"]["test"]["accuracy"] |= {"low": 0.97, "high": 0.99}
     assert find_warnings(card) == []
 

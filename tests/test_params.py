@@ -39,6 +39,17 @@ def write(folder: Path, text: str) -> Path:
         ("fine_tune: [1]", "fine_tune: expected a section with keys"),
         ("data_prep: {dataset: 7}", "data_prep.dataset: should be a string"),
         ("data_prep: {test_size: 0.6, validation_size: 0.5}", "test_size . validation_size: expec"),
+        ("target: 0.978", "target: expected a section with keys, found 0.978"),
+        ("target: {metric: acuracy}", r"target.metric: unknown metric.*mean 'accuracy'\?"),
+        ("target: {metric: bleu}", "unknown metric 'bleu'; known: accuracy, macro_f1"),
+        ("target: {value: 97.8}", "expected a share between 0 and 1, found 97.8; write 0.978"),
+        ("target: {value: 97.8 %}", "expected a share between 0 and 1, found 97.8 %; write 0.978"),
+        ("target: {value: 250}", "target.value: expected a share between 0 and 1, found 250;"),
+        ("target: {value: -0.5}", "target.value: expected a share between 0 and 1, found -0.5;"),
+        ("target: {value: much}", "target.value: should be a valid number, found 'much'"),
+        ("target: {metric: accuracy}", r"target.value: has no default, found none; give it \(the"),
+        ("target: {source: ' '}", "target.source: expected where the score was published"),
+        ("target: {protocl: x}", r"target.protocl: unknown parameter.*mean 'protocol'\?"),
         ("name: a/b", "name: expected a name that can be a folder"),
         ("name: ..", "name: expected a name that can be a folder"),
         ("name: index.html", "name: expected a name that can be a folder"),
@@ -68,6 +79,8 @@ def test_unusable_study_file_is_refused_in_one_line(
         ("epochs=2", "unknown parameter; known: fine_tune.epochs"),
         ("fine_tune.epochs=two", "fine_tune.epochs: should be a valid integer, found 'two'"),
         ("fine_tune={}", "unknown parameter"),
+        ("target=0.978", "unknown parameter"),
+        ("target.vale=0.978", r"unknown parameter; did you mean 'value'\?"),
     ],
 )
 def test_unusable_override_is_refused(tmp_path: Path, override: str, message: str) -> None:
@@ -185,6 +198,30 @@ def test_usual_mistake_is_said_aloud(given_values: dict[str, Any], message: str)
     assert re.search(message, caution)
 
 
+def test_many_epochs_are_no_mistake_where_texts_are_few() -> None:
+    assert FineTuneParams.of({"epochs": 20}).cautions(few_texts=True) == []
+
+
+def test_target_is_read_written_and_overridden(tmp_path: Path) -> None:
+    text = "target: {metric: accuracy, value: 0.978, source: ' BERT  on R8 '}"
+    study = load_study(write(tmp_path, text), overrides=["target.value=0.9", "target.runs=10"])
+    assert study.target is not None
+    assert study.target.model_dump() == {
+        "metric": "accuracy",
+        "value": 0.9,
+        "source": "BERT on R8",
+        "protocol": "",
+        "runs": 10,
+    }
+    assert load_study(write(tmp_path, study.to_yaml())) == study
+
+
+def test_study_without_a_target_says_nothing_of_one(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path, "target:"))
+    assert study.target is None
+    assert "target" not in study.to_yaml()
+
+
 def test_usual_recipe_raises_no_caution() -> None:
     assert FineTuneParams.of({"learning_rate": 1e-4, "epochs": 4}).cautions() == []
 
@@ -203,6 +240,12 @@ def test_description_of_one_section_has_types_and_bounds() -> None:
     assert "epochs" not in text
 
 
+def test_description_of_the_target_says_what_it_needs() -> None:
+    text = describe_parameters("target")
+    assert "value: float, required, >= 0, <= 1" in text
+    assert "protocol: str = ''" in text
+
+
 def test_unknown_section_is_refused() -> None:
     with pytest.raises(ParameterError, match="did you mean 'fine_tune'"):
         describe_parameters("fine-tune")
@@ -211,6 +254,7 @@ def test_unknown_section_is_refused() -> None:
 def test_json_schema_describes_the_whole_file() -> None:
     schema = json.loads(study_schema())
     assert set(SECTIONS) <= set(schema["properties"])
+    assert json.loads(study_schema("target"))["required"] == ["metric", "value", "source"]
     assert json.loads(study_schema("fine_tune"))["properties"]["epochs"]["minimum"] == 1
 
 

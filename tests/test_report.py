@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -15,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from nbutils import plots
 from nbutils.errors import DataError
 from nbutils.report import (
+    Comparison,
     Fact,
     Link,
     Page,
@@ -87,6 +89,19 @@ def write(folder: Path, name: str, *cells: Any, **metadata: Any) -> Path:
     return folder / name
 
 
+def a_comparison(text: str = "Below: ours is lower by 1.2 points.") -> Comparison:
+    return Comparison(
+        outcome="below",
+        verdict=text,
+        ours=Fact("Ours, test accuracy", "96.6 %", "95 % interval 95.7 to 97.3, 2,189 texts"),
+        theirs=Fact("Theirs, test accuracy", "97.8 %", text),
+        our_protocol=(Fact("Model", text), Fact("Runs", "one, seed 42")),
+        their_protocol=(Fact("Protocol", text),),
+        cautions=(text,),
+        shares=(0.966, 0.957, 0.973, 0.978),
+    )
+
+
 def a_page(**changes: Any) -> Page:
     says: dict[str, Any] = {
         "title": "Where the quickstart fails",
@@ -97,6 +112,7 @@ def a_page(**changes: Any) -> Page:
         ),
         "verdicts": ("BERT beats the baseline by 2.2 points.",),
         "cautions": ("learning_rate 0.0003 is above 0.0001.",),
+        "comparison": a_comparison(),
         "rerun": "nbutils run params/quickstart.yaml",
         "links": (
             Link("Summary", "index.html", detail="All on one page."),
@@ -212,6 +228,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         facts=(Fact(HOSTILE, HOSTILE, HOSTILE),),
         verdicts=(HOSTILE,),
         cautions=(HOSTILE,),
+        comparison=a_comparison(HOSTILE),
         links=(Link(HOSTILE, "index.html", detail=HOSTILE),),
         parameters={HOSTILE: HOSTILE, "section": {HOSTILE: [HOSTILE]}},
         manifest={"name": HOSTILE, HOSTILE: [HOSTILE]},
@@ -519,6 +536,16 @@ def test_site_lists_good_and_broken_studies_the_newest_first(tmp_path):
     assert "torn/" not in text
     assert "cannot be read" in text
     assert ".hidden" not in text
+
+
+def test_comparison_is_drawn_to_scale_and_left_out_without_a_target(site):
+    assert a_comparison().places == pytest.approx((3 / 7, 0, 16 / 21, 1))
+    same = dataclasses.replace(a_comparison(), shares=(1.0, 1.0, 1.0, 1.0))
+    assert same.places == (0.5, 0.5, 0.5, 0.5)
+    text = render_notebook(site / "good.ipynb", a_page())
+    assert text.count("Did we reproduce the paper?") == 1
+    plain = render_notebook(site / "good.ipynb", a_page(comparison=None))
+    assert "Did we reproduce" not in plain
 
 
 def test_site_of_nothing_is_a_page(tmp_path):

@@ -35,6 +35,7 @@ from nbutils.reproduce import (
 )
 
 PAGES = ["index.html", "01_data_prep.html", "02_fine_tune.html", "03_error_analysis.html"]
+TARGET = {"metric": "macro_f1", "value": 0.978, "source": "A paper, table 2", "runs": 10}
 Edit = Callable[[str], str]
 
 
@@ -56,6 +57,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Path:
     make_reviews(80).to_csv(folder / "reviews.csv", index=False)
     study = {
         "name": "tiny",
+        "target": TARGET,
         "data_prep": {"dataset": str(folder / "reviews.csv"), "test_size": 0.3},
         "fine_tune": {
             "model": str(tiny_bert),
@@ -73,6 +75,34 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Path:
 
 def outcomes(result: CheckResult) -> dict[str, str]:
     return {check.name: check.outcome for check in result.checks}
+
+
+@pytest.mark.slow
+def test_target_is_beside_the_score_and_in_what_is_run_again(project: Path) -> None:
+    pages = {name: project / "reports" / "tiny" / name for name in PAGES}
+    has_block = {
+        name: "Did we reproduce the paper?" in page.read_text(encoding="utf-8")
+        for name, page in pages.items()
+    }
+    assert has_block == dict.fromkeys(PAGES, False) | {
+        "index.html": True,
+        "02_fine_tune.html": True,
+    }
+    study = rebuild_study(read_manifest(pages["index.html"]))
+    assert study.target is not None
+    assert study.target.model_dump(exclude={"protocol"}) == TARGET
+
+
+@pytest.mark.slow
+def test_another_target_trains_nothing_and_renders_the_pages_again(
+    project: Path, tmp_path: Path
+) -> None:
+    places = ("--runs-dir", project / "runs", "--reports-dir", tmp_path)
+    done = nbutils("run", "study.yaml", "-p", "target.value=0.25", *places, cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("nothing changed, used what was there") == 3
+    assert "target test macro F1 25.0 % (A paper, table 2): " in done.stdout
+    assert "25.0 %" in (tmp_path / "tiny" / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

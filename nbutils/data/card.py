@@ -8,6 +8,7 @@ from nbutils.data.baseline import Baseline
 from nbutils.data.duplicates import Cleaned, count_across_splits
 from nbutils.data.loading import LabelledTexts
 from nbutils.data.tokens import TokenReport
+from nbutils.few_texts import describe_expectation
 from nbutils.params.data_prep import DataPrepParams
 
 IMBALANCED = 10  # largest class over smallest, from which accuracy misleads
@@ -45,7 +46,8 @@ def build_data_card(
     -------
     dict
         `source`, `fingerprint`, `columns`, `counts`, `label_names`, `id2label`, `splits`,
-        `classes`, `duplicates`, `tokens`, `baseline`, `notes` and `warnings` (plain sentences).
+        `given_splits` (those that the data came with), `classes`, `duplicates`, `tokens`,
+        `baseline`, `notes` and `warnings` (plain sentences).
     """
     from nbutils.data.sources import fingerprint_source
 
@@ -62,6 +64,7 @@ def build_data_card(
         "label_names": list(texts.label_names),
         "id2label": {str(label): name for label, name in enumerate(texts.label_names)},
         "splits": {str(name): int(n) for name, n in classes.sum().items()},
+        "given_splits": sorted(set(cleaned.frame["split"]) - {""}),
         "classes": {
             str(name): {str(split): int(n) for split, n in row.items()}
             for name, row in classes.to_dict("index").items()
@@ -87,6 +90,7 @@ def find_warnings(card: dict[str, Any]) -> list[str]:
         *_warn_of_copies(card["duplicates"], card["counts"]),
         *_warn_of_tokens(card["tokens"]),
         *_warn_of_small_test(card),
+        *describe_expectation(card),
     ]
 
 

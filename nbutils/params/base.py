@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -149,6 +149,10 @@ def _explain_one(detail: ErrorDetails, model: type[BaseModel]) -> str:
             return message
         # what a whole section refuses starts with its parameter's name
         return f"{place}{'.' if _section_at(model, detail['loc']) else ': '}{message}"
+    if detail["type"] == "missing":
+        section = _section_at(model, detail["loc"][:-1]) or model
+        meaning = section.model_fields[str(detail["loc"][-1])].description
+        return f"{place}: has no default, found none; give it ({meaning})"
     found = detail.get("input")
     shown = repr(found) if len(repr(found)) <= 80 else repr(found)[:77] + "..."
     message = detail["msg"].removeprefix("Input ")
@@ -170,9 +174,13 @@ def _section_at(model: type[BaseModel], place: tuple[int | str, ...]) -> type[Ba
     section: type[BaseModel] | None = model
     for part in place:
         field = None if section is None else section.model_fields.get(str(part))
-        annotation = None if field is None else field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            section = annotation
-        else:
-            section = None
+        section = None if field is None else _section_of(field.annotation)
     return section
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the model that a field holds, where it may also hold none."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None

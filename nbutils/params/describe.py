@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from nbutils.errors import ParameterError, suggest
 from nbutils.params.base import type_name
-from nbutils.params.study import SECTIONS, Study, is_plumbing
+from nbutils.params.study import KEYED, Study, is_plumbing
 
 BOUND_SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 WIDTH = 92
@@ -18,9 +18,9 @@ WIDTH = 92
 
 def _sections(section: str | None) -> list[str]:
     if section is None:
-        return list(SECTIONS)
-    if section not in SECTIONS:
-        raise ParameterError(f"{section}: unknown section{suggest(section, SECTIONS)}")
+        return list(KEYED)
+    if section not in KEYED:
+        raise ParameterError(f"{section}: unknown section{suggest(section, KEYED)}")
     return [section]
 
 
@@ -34,7 +34,7 @@ def describe_parameters(section: str | None = None) -> str:
     """
     parts = []
     for name in _sections(section):
-        model = SECTIONS[name]
+        model = KEYED[name]
         parts.append(f"{name}: {model.__doc__}")
         for key, field in model.model_fields.items():
             if not is_plumbing(model, key):
@@ -48,6 +48,8 @@ def describe_parameters(section: str | None = None) -> str:
 
 def describe_field(field: FieldInfo) -> str:
     """Return type, default and bounds: ``float = 0.2, > 0, < 1``."""
+    if field.is_required():
+        return f"{type_name(field.annotation)}, required{_bounds(field)}"
     default = "none" if field.default is None else repr(field.default)
     return f"{type_name(field.annotation)} = {default}{_bounds(field)}"
 
@@ -70,5 +72,5 @@ def study_schema(section: str | None = None) -> str:
     ParameterError
         There is no such section.
     """
-    model: Any = Study if section is None else SECTIONS[_sections(section)[0]]
+    model: Any = Study if section is None else KEYED[_sections(section)[0]]
     return json.dumps(model.model_json_schema(), indent=2)

@@ -10,6 +10,7 @@ from nbutils.params.base import StageParameters
 
 HIGHEST_USUAL_RATE = 1e-4
 MOST_USUAL_EPOCHS = 8
+MOST_EPOCHS = 100
 
 
 class FineTuneParams(StageParameters):
@@ -34,7 +35,7 @@ class FineTuneParams(StageParameters):
     max_length: int = Field(
         128, ge=8, le=8192, description="tokens a text may have before it is cut, specials included"
     )
-    epochs: int = Field(3, ge=1, le=100, description="passes over the training split")
+    epochs: int = Field(3, ge=1, le=MOST_EPOCHS, description="passes over the training split")
     learning_rate: float = Field(
         5e-5, gt=0, le=1e-2, description="peak of the schedule; 2e-5 to 1e-4 is usual for BERT"
     )
@@ -74,8 +75,14 @@ class FineTuneParams(StageParameters):
         42, ge=0, lt=2**32, description="seed of head initialisation, example order and dropout"
     )
 
-    def cautions(self) -> list[str]:
-        """Return one sentence for each value that is allowed and usually a mistake."""
+    def cautions(self, *, few_texts: bool = False) -> list[str]:
+        """Return one sentence for each value that is allowed and usually a mistake.
+
+        Parameters
+        ----------
+        few_texts
+            Whether the training texts are known to be few: then many epochs are no mistake.
+        """
         found = []
         if self.trust_remote_code:
             found.append(
@@ -88,10 +95,10 @@ class FineTuneParams(StageParameters):
                 "large overwrite what pretraining learnt, and the loss often diverges; "
                 "2e-5 to 1e-4 is usual for BERT"
             )
-        if self.epochs > MOST_USUAL_EPOCHS:
+        if self.epochs > MOST_USUAL_EPOCHS and not few_texts:
             found.append(
-                f"epochs {self.epochs} is above {MOST_USUAL_EPOCHS}: BERT needs 2 to 4 "
-                "and then learns the training texts by heart; watch the validation loss, or set "
-                "early_stopping_patience"
+                f"epochs {self.epochs} is above {MOST_USUAL_EPOCHS}: unless texts are few, BERT "
+                "needs 2 to 4 and then learns the training texts by heart; watch the validation "
+                "loss, or set early_stopping_patience"
             )
         return found

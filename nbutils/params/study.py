@@ -14,12 +14,15 @@ from nbutils.params.base import Parameters, StageParameters
 from nbutils.params.data_prep import DataPrepParams
 from nbutils.params.error_analysis import ErrorAnalysisParams
 from nbutils.params.fine_tune import FineTuneParams
+from nbutils.params.target import Target
 
 SECTIONS: dict[str, type[StageParameters]] = {
     "data_prep": DataPrepParams,
     "fine_tune": FineTuneParams,
     "error_analysis": ErrorAnalysisParams,
 }
+# What a study file and -p reach by section.key; the target belongs to no notebook.
+KEYED: dict[str, type[Parameters]] = {**SECTIONS, "target": Target}
 SHARED = {"tokenizer": "model", "max_length": "max_length"}  # data_prep: fine_tune
 SEEDED = ("fine_tune", "error_analysis")
 MERGE = "tag:yaml.org,2002:merge"
@@ -36,6 +39,7 @@ class Study(Parameters):
     seed: int = Field(
         42, ge=0, lt=2**32, description="seed of fine_tune and error_analysis where they name none"
     )
+    target: Target | None = Field(None, description="published score to set beside this one's")
     data_prep: DataPrepParams = Field(default_factory=lambda: DataPrepParams.of({}))
     fine_tune: FineTuneParams = Field(default_factory=lambda: FineTuneParams.of({}))
     error_analysis: ErrorAnalysisParams = Field(default_factory=lambda: ErrorAnalysisParams.of({}))
@@ -55,6 +59,8 @@ class Study(Parameters):
             for name, section in SECTIONS.items()
         }
         values = self.model_dump(mode="json", exclude=plumbing)
+        if self.target is None:
+            del values["target"]
         prep, tune = values["data_prep"], values["fine_tune"]
         for name, source in SHARED.items():  # so that changing the model's moves both
             if prep[name] == tune[source]:
@@ -62,7 +68,7 @@ class Study(Parameters):
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
-def is_plumbing(section: type[StageParameters], field: str) -> bool:
+def is_plumbing(section: type[Parameters], field: str) -> bool:
     """Return whether a parameter says where stages meet, which a study leaves to the runner."""
     extra = section.model_fields[field].json_schema_extra
     return isinstance(extra, dict) and bool(extra.get("plumbing"))
@@ -92,6 +98,8 @@ def load_study(path: Path, *, overrides: Sequence[str] = (), name: str | None = 
         values["name"] = name
     values.setdefault("name", path.stem)
     try:
+        if values.get("target") is not None:
+            _section(values, "target")
         for section in SEEDED:
             _section(values, section).setdefault("seed", values.get("seed", 42))
         _share_the_tokenizer(values)
@@ -179,16 +187,14 @@ def _apply(override: str, values: dict[str, Any]) -> None:
     if not equals or not place.strip():
         raise ParameterError(f"-p {override}: expected section.key=value")
     if not dot:
-        if section_name in SECTIONS or section_name not in Study.model_fields:
-            keys = [
-                f"{name}.{key}" for name, model in SECTIONS.items() for key in model.model_fields
-            ]
+        if section_name in KEYED or section_name not in Study.model_fields:
+            keys = [f"{name}.{key}" for name, model in KEYED.items() for key in model.model_fields]
             raise ParameterError(f"-p {override}: unknown parameter{_suggest_place(place, keys)}")
         values[section_name] = text
         return
-    if section_name not in SECTIONS:
-        raise ParameterError(f"-p {override}: unknown section{suggest(section_name, SECTIONS)}")
-    model = SECTIONS[section_name]
+    if section_name not in KEYED:
+        raise ParameterError(f"-p {override}: unknown section{suggest(section_name, KEYED)}")
+    model = KEYED[section_name]
     if key not in model.model_fields:
         known = suggest(key, model.model_fields)
         raise ParameterError(f"-p {override}: unknown parameter{known}")

@@ -6,10 +6,11 @@ writes a study's summary and the list of all studies. nbconvert is imported when
 
 from nbutils.report.figures import Figure, headline_figures
 from nbutils.report.notebook import page_of_notebook, render_notebook, write_notebook_report
-from nbutils.report.page import Fact, Link, Page, read_manifest
+from nbutils.report.page import Comparison, Fact, Link, Page, read_manifest
 from nbutils.report.site import write_site, write_summary
 
 __all__ = [
+    "Comparison",
     "Fact",
     "Figure",
     "Link",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 Status = Literal["completed", "failed", "interrupted"]
+Outcome = Literal["reproduced", "above", "below"]
 TEMPLATES = Path(__file__).parent / "templates"
 MANIFEST = re.compile(r'<script type="application/json" id="nbutils-manifest">(.*?)</script>', re.S)
 
@@ -67,6 +68,45 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """Our score beside a published one.
+
+    Parameters
+    ----------
+    outcome
+        Whether theirs lies in our interval, or ours is above or below it.
+    verdict
+        The same as plain sentences, with what it means.
+    ours, theirs
+        The two scores; the detail says how sure, and where it was published.
+    our_protocol, their_protocol
+        How either was got.
+    cautions
+        Plain sentences: why the two may not compare.
+    shares
+        Our score, the ends of its interval, and theirs, in [0, 1].
+    """
+
+    outcome: Outcome
+    verdict: str
+    ours: Fact
+    theirs: Fact
+    our_protocol: tuple[Fact, ...]
+    their_protocol: tuple[Fact, ...]
+    cautions: tuple[str, ...]
+    shares: tuple[float, float, float, float]
+
+    @property
+    def places(self) -> tuple[float, float, float, float]:
+        """Where `shares` lie on an axis from 0 to 1 that just holds them all."""
+        low, high = min(self.shares), max(self.shares)
+        ours, left, right, theirs = (
+            0.5 if high == low else (share - low) / (high - low) for share in self.shares
+        )
+        return ours, left, right, theirs
+
+
+@dataclass(frozen=True)
 class Page:
     """What the first screen of a page says, and what the page carries.
 
@@ -84,6 +124,8 @@ class Page:
         Plain sentences: what to conclude.
     cautions
         Plain sentences: what to be careful about.
+    comparison
+        Our score beside a published one; None: the study names none.
     rerun
         The command that does it again.
     links
@@ -101,6 +143,7 @@ class Page:
     facts: tuple[Fact, ...] = ()
     verdicts: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
+    comparison: Comparison | None = None
     rerun: str = ""
     links: tuple[Link, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)

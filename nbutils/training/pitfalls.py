@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from statistics import median
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nbutils.errors import DataError, TrainingDivergedError
+from nbutils.few_texts import advise_steps, describe_expectation, has_few_texts
+from nbutils.params.fine_tune import FineTuneParams
 
 WINDOW = 20  # steps
 RUNAWAY = 2.0  # times the loss of guessing
 FIRST_STEPS = 3
 MOST_AT_START = 3.0  # times the loss of guessing that a start is allowed
+
+
+def find_cautions(params: FineTuneParams, card: Mapping[str, Any]) -> list[str]:
+    """Return what is usually a mistake for this data, and what to expect where texts are few.
+
+    Parameters
+    ----------
+    params
+        Of the training.
+    card
+        The data card of what it is trained on; empty: not known yet.
+    """
+    return [
+        *params.cautions(few_texts=has_few_texts(card)),
+        *advise_steps(params, card),
+        *(describe_expectation(card) if card else []),
+    ]
 
 
 def check_labels(labels: ArrayLike | None, *, n_texts: int, n_classes: int) -> NDArray[np.int64]:
