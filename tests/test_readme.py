@@ -38,10 +38,14 @@ def test_python_example_runs_and_shows_the_loss_of_each_batch(tmp_path: Path) ->
     assert len(example.strip().splitlines()) <= 11
 
 
-def test_study_example_is_valid(tmp_path: Path) -> None:
-    (example,) = blocks("yaml")
-    (tmp_path / "reviews.yaml").write_text(example, encoding="utf-8")
-    assert load_study(tmp_path / "reviews.yaml").data_prep.label_column == "stars"
+def test_study_examples_are_valid(tmp_path: Path) -> None:
+    own, published = blocks("yaml")
+    (tmp_path / "study.yaml").write_text(own, encoding="utf-8")
+    assert load_study(tmp_path / "study.yaml").data_prep.label_column == "stars"
+    (tmp_path / "study.yaml").write_text(published, encoding="utf-8")
+    target = load_study(tmp_path / "study.yaml").target
+    assert target is not None
+    assert (target.value, target.runs) == (0.978, 10)
 
 
 def test_every_file_that_is_linked_exists() -> None:
