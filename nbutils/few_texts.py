@@ -6,18 +6,15 @@ stopping" (2020). Mosbach et al., "On the stability of fine-tuning BERT" (2021),
 "Revisiting few-sample BERT fine-tuning" (2021), trace much of it to trainings that end too early:
 what counts is the number of optimiser steps, and the usual three epochs of few texts are too few.
 The two numbers below are rules of thumb of ours, not theirs. Of 16 BBC News texts per class, 15
-steps (three epochs) of the bundled model made a test accuracy of 55 and 67 % with two seeds, and 200
+steps (three epochs) of the bundled model made a test accuracy of 55 and 67 % with two seeds, 200
 steps 93 and 92 % (64 tokens, learning rate 5e-5, 250 test texts).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from statistics import median
 from typing import Any
-
-from nbutils.params.fine_tune import MOST_EPOCHS, FineTuneParams
 
 FEW = 64  # training texts of the median class, below which there are few
 ENOUGH_STEPS = 200  # optimiser steps
@@ -73,49 +70,3 @@ def _width(card: Mapping[str, Any]) -> str:
         f"Expect a 95 % interval about {100 * (high - low):.0f} points wide: that is what {n} test "
         f"texts give {place}. "
     )
-
-
-def advise_steps(params: FineTuneParams, card: Mapping[str, Any]) -> list[str]:
-    """Return which parameters make enough steps of few texts, as one sentence or none.
-
-    Parameters
-    ----------
-    params
-        Of the training that is planned.
-    card
-        The data card of what it is trained on.
-    """
-    if not has_few_texts(card):
-        return []
-    n = card["splits"]["train"]
-    planned = params.epochs * _steps_per_epoch(params, n)
-    if planned >= ENOUGH_STEPS:
-        return []
-    longer = _lengthen(params, n)
-    changes = [
-        f"fine_tune.{name} to {getattr(longer, name)}"
-        for name in ("epochs", "batch_size", "gradient_accumulation")
-        if getattr(longer, name) != getattr(params, name)
-    ]
-    return [
-        f"{planned} optimiser steps are not enough where texts are few: set "
-        f"{' and '.join(changes)}, which makes {longer.epochs * _steps_per_epoch(longer, n)}"
-    ]
-
-
-def _steps_per_epoch(params: FineTuneParams, n: int) -> int:
-    return math.ceil(n / (params.batch_size * params.gradient_accumulation))
-
-
-def _lengthen(params: FineTuneParams, n: int) -> FineTuneParams:
-    """Return the parameters with enough epochs and, where no epochs are enough, smaller steps."""
-    if not _can_be_enough(params, n):
-        params = params.model_copy(update={"gradient_accumulation": 1})
-    while not _can_be_enough(params, n) and params.batch_size > 1:
-        params = params.model_copy(update={"batch_size": params.batch_size // 2})
-    epochs = min(math.ceil(ENOUGH_STEPS / _steps_per_epoch(params, n)), MOST_EPOCHS)
-    return params.model_copy(update={"epochs": epochs})
-
-
-def _can_be_enough(params: FineTuneParams, n: int) -> bool:
-    return MOST_EPOCHS * _steps_per_epoch(params, n) >= ENOUGH_STEPS

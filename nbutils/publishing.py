@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from nbutils import few_texts, published, screens
+from nbutils import published, screens
 from nbutils.artifacts import (
     STAGES,
     code_fingerprint,
@@ -132,7 +132,7 @@ def _render_key(run: StudyRun) -> str:
         if path.is_file() and path.suffix != ".pyc"
     ]
     keys = [done.key for done in run.stages]
-    speakers = (__file__, screens.__file__, published.__file__, few_texts.__file__)
+    speakers = (__file__, screens.__file__, published.__file__)
     words = [sha256_file(Path(module)) for module in speakers]
     return digest([keys, code, words, run.command, run.study.to_yaml()])
 

@@ -12,13 +12,12 @@ from nbutils.data.card import find_warnings
 from nbutils.few_texts import (
     ENOUGH_STEPS,
     FEW,
-    advise_steps,
     describe_expectation,
     has_few_texts,
 )
 from nbutils.metrics import wilson_interval
 from nbutils.params.fine_tune import FineTuneParams
-from nbutils.training.pitfalls import find_cautions
+from nbutils.training.pitfalls import advise_steps, find_cautions
 
 
 def card_of(*train: int, test: int = 100, accuracy: float | None = 0.9) -> dict[str, Any]:

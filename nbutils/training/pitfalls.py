@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nbutils.errors import DataError, TrainingDivergedError
-from nbutils.few_texts import advise_steps, describe_expectation, has_few_texts
-from nbutils.params.fine_tune import FineTuneParams
+from nbutils.few_texts import ENOUGH_STEPS, describe_expectation, has_few_texts
+from nbutils.params.fine_tune import MOST_EPOCHS, FineTuneParams
 
 WINDOW = 20  # steps
 RUNAWAY = 2.0  # times the loss of guessing
@@ -36,6 +36,52 @@ def find_cautions(params: FineTuneParams, card: Mapping[str, Any]) -> list[str]:
         *advise_steps(params, card),
         *(describe_expectation(card) if card else []),
     ]
+
+
+def advise_steps(params: FineTuneParams, card: Mapping[str, Any]) -> list[str]:
+    """Return which parameters make enough steps of few texts, as one sentence or none.
+
+    Parameters
+    ----------
+    params
+        Of the training that is planned.
+    card
+        The data card of what it is trained on.
+    """
+    if not has_few_texts(card):
+        return []
+    n = card["splits"]["train"]
+    planned = params.epochs * _steps_per_epoch(params, n)
+    if planned >= ENOUGH_STEPS:
+        return []
+    longer = _lengthen(params, n)
+    changes = [
+        f"fine_tune.{name} to {getattr(longer, name)}"
+        for name in ("epochs", "batch_size", "gradient_accumulation")
+        if getattr(longer, name) != getattr(params, name)
+    ]
+    return [
+        f"{planned} optimiser steps are not enough where texts are few: set "
+        f"{' and '.join(changes)}, which makes {longer.epochs * _steps_per_epoch(longer, n)}"
+    ]
+
+
+def _steps_per_epoch(params: FineTuneParams, n: int) -> int:
+    return math.ceil(n / (params.batch_size * params.gradient_accumulation))
+
+
+def _lengthen(params: FineTuneParams, n: int) -> FineTuneParams:
+    """Return the parameters with enough epochs and, where no epochs are enough, smaller steps."""
+    if not _can_be_enough(params, n):
+        params = params.model_copy(update={"gradient_accumulation": 1})
+    while not _can_be_enough(params, n) and params.batch_size > 1:
+        params = params.model_copy(update={"batch_size": params.batch_size // 2})
+    epochs = min(math.ceil(ENOUGH_STEPS / _steps_per_epoch(params, n)), MOST_EPOCHS)
+    return params.model_copy(update={"epochs": epochs})
+
+
+def _can_be_enough(params: FineTuneParams, n: int) -> bool:
+    return MOST_EPOCHS * _steps_per_epoch(params, n) >= ENOUGH_STEPS
 
 
 def check_labels(labels: ArrayLike | None, *, n_texts: int, n_classes: int) -> NDArray[np.int64]:
