@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from nbutils.batching import Encoded, sorted_batches
+from nbutils.encoder.swap import fast_encoder, refresh_encoder
+from nbutils.threads import Workers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-BATCH_TOKENS = 8192
+BATCH_TOKENS = 4096  # of each thread
 
 FloatArray = NDArray[np.float64]
 
@@ -44,7 +46,6 @@ def predict_logits(
     encoded: Encoded,
     *,
     precision: str = "fp32",
-    on_batch: Callable[[int, int], None] | None = None,
 ) -> FloatArray:
     """Return the logits of N texts, shape (N, K), row for row in their order.
 
@@ -59,18 +60,19 @@ def predict_logits(
         N tokenized texts.
     precision
         ``fp32`` or ``bf16``.
-    on_batch
-        Called with (texts done, N) after each batch.
     """
     logits = np.zeros((len(encoded), model.config.num_labels), np.float64)
-    device, done = model.device.type, 0
-    with evaluation_mode(model), autocast(device, precision):
-        for rows in sorted_batches(encoded.lengths, batch_tokens=BATCH_TOKENS):
+    device = model.device.type
+
+    def predict(rows: NDArray[np.int64]) -> None:
+        with torch.inference_mode(), autocast(device, precision):  # each thread has its own mode
             output = model(**encoded.batch(rows, device=device))
-            logits[rows] = output.logits.float().cpu().numpy()
-            done += len(rows)
-            if on_batch is not None:
-                on_batch(done, len(encoded))
+        logits[rows] = output.logits.float().cpu().numpy()
+
+    with evaluation_mode(model), fast_encoder(model, precision=precision):
+        refresh_encoder(model)
+        with Workers(device) as workers:
+            workers.map(predict, sorted_batches(encoded.lengths, batch_tokens=BATCH_TOKENS))
     return logits
 
 

@@ -54,13 +54,6 @@ def test_mode_is_restored_after_an_error(model: torch.nn.Module) -> None:
     assert torch.is_grad_enabled()
 
 
-def test_progress_ends_at_the_number_of_texts(tiny_bert: Path, model: torch.nn.Module) -> None:
-    seen: list[tuple[int, int]] = []
-    encoded = encode_texts(TEXTS, load_tokenizer(str(tiny_bert)), max_length=32)
-    predict_logits(model, encoded, on_batch=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (5, 5)
-
-
 def test_softmax_and_cross_entropy_are_those_of_torch() -> None:
     logits = np.random.default_rng(0).normal(size=(7, 3)) * 50
     labels = np.arange(7) % 3

@@ -24,10 +24,12 @@ from nbutils.checkpoints import (
     load_tokenizer,
     quiet_transformers,
 )
+from nbutils.encoder.swap import restore_encoder, use_fast_encoder
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import predict_logits, softmax
 from nbutils.training.checkpointing import Checkpoints
 from nbutils.training.dropout import restore_dropout, use_fast_dropout
+from nbutils.training.embedding import restore_embedding, use_row_embedding
 from nbutils.training.examples import (
     Classes,
     Examples,
@@ -40,7 +42,7 @@ from nbutils.training.examples import (
 )
 from nbutils.training.history import History
 from nbutils.training.loop import Training, Watcher
-from nbutils.training.machine import choose_device
+from nbutils.training.machine import choose_device, choose_precision
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -262,6 +264,9 @@ def train_model(
 ) -> History:
     """Train `model` in place and return the history; the model is left in evaluation mode."""
     dropout = use_fast_dropout(model, params.seed)
+    precision = choose_precision(params.precision, model.device.type)
+    use_fast_encoder(model, precision=precision, bits=dropout)
+    use_row_embedding(model)
     try:
         return Training(
             model,
@@ -273,5 +278,7 @@ def train_model(
             checkpoints=checkpoints,
         ).run()
     finally:
+        restore_embedding(model)
+        restore_encoder(model)
         restore_dropout(model)
         model.eval()

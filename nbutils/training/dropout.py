@@ -1,52 +1,21 @@
-"""Dropout whose masks come from one wide random draw.
-
-torch draws a dropout mask on a CPU element by element on one thread: a fifth of a training step.
-Here one 64-bit draw decides four elements, 16 bits each. An element is dropped with probability
-round(p * 2^16) / 2^16 (0.1 becomes 0.10000610) and the others are scaled by the exact inverse, so
-the expectation is the identity. Masks depend on the seed alone.
-"""
+"""Dropout by `DropoutBits` in the modules that `nbutils.encoder` does not stand in for."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from nbutils.checkpoints import quiet_transformers
+from nbutils.encoder.masks import DropoutBits, kept_scale
 
-LEVELS = 1 << 16
-LOWEST = -(1 << 15)
 ATTENTION_NAME = "nbutils_masked"
 
 
-class DropoutBits:
-    """The seeded source of all dropout masks of one model."""
-
-    def __init__(self, seed: int) -> None:
-        self.generator = np.random.Generator(np.random.SFC64(seed))
-
-    def scaled_mask(self, like: torch.Tensor, p: float) -> torch.Tensor:
-        """Return a tensor like `like`: 0 with probability `p`, else 1 / (1 - p).
-
-        `p` is taken to the nearest multiple of 2^-16.
-        """
-        cut = round(p * LEVELS)
-        words = self.generator.integers(0, 1 << 64, (like.numel() + 3) // 4, dtype=np.uint64)
-        bits = torch.from_numpy(words.view(np.int16))[: like.numel()].view(like.shape)
-        # uint8 to float is vectorised, bool to float is not (12 times slower for bf16)
-        keep = bits.ge(LOWEST + cut).view(torch.uint8)
-        return keep.to(like.dtype).mul_(LEVELS / (LEVELS - cut))
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """The generator's state, to be saved with a checkpoint."""
-        return dict(self.generator.bit_generator.state)
-
-    @state.setter
-    def state(self, state: dict[str, Any]) -> None:
-        self.generator.bit_generator.state = state
+def scaled_mask(bits: DropoutBits, like: torch.Tensor, p: float) -> torch.Tensor:
+    """Return a tensor like `like`: 0 with probability `p`, else 1 / (1 - p)."""
+    return bits.keep(like.shape, p).to(like.dtype).mul_(-kept_scale(p))
 
 
 class FastDropout(nn.Dropout):
@@ -60,7 +29,7 @@ class FastDropout(nn.Dropout):
         """Return the input with a share of its elements dropped, in training mode."""
         if not self.training or self.p == 0:
             return input
-        return input * self.bits.scaled_mask(input, self.p)
+        return input * scaled_mask(self.bits, input, self.p)
 
 
 def masked_attention(
@@ -105,7 +74,7 @@ def masked_attention(
         weights = scores.softmax(dim=-1)
         bits = getattr(module, "bits", None)
         if module.training and dropout > 0 and bits is not None:
-            weights = weights * bits.scaled_mask(weights, dropout)
+            weights = weights * scaled_mask(bits, weights, dropout)
         elif module.training and dropout > 0:
             weights = nn.functional.dropout(weights, dropout)
         mixed = torch.matmul(weights, value)

@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from nbutils.batching import epoch_batches
+from nbutils.encoder.masks import DropoutBits
+from nbutils.encoder.swap import refresh_encoder
 from nbutils.metrics import confusion_matrix, macro_f1
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import autocast, cross_entropy, predict_logits
 from nbutils.training.checkpointing import Checkpoints
-from nbutils.training.dropout import DropoutBits
+from nbutils.training.embedding import RowEmbedding
 from nbutils.training.examples import LabelledBatches, label_entropy
 from nbutils.training.history import History, StepRecord, ValidationRecord
 from nbutils.training.machine import choose_precision, keep_pages, peak_memory_mib
-from nbutils.training.optimizer import build_optimizer, scheduled_rate
+from nbutils.training.optimizer import build_optimizer, gradient_norm, scheduled_rate, step_clipped
 from nbutils.training.pitfalls import LossWatch
 from nbutils.training.state import capture, restore
 from nbutils.training.stopping import StopRequest
@@ -160,18 +162,19 @@ class Training:
         rate = scheduled_rate(step, total_steps=self.history.total_steps, params=self.params)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss = math.fsum(self._backward(part, rows) for part in self._parts(rows))
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.params.max_grad_norm)
-        self.watch.look(step + 1, loss, norm.item())
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        loss = math.fsum(self._backward(part, rows) for part in self._parts(rows, step))
+        norm = gradient_norm(self.model)
+        self.watch.look(step + 1, loss, norm)
+        step_clipped(self.optimizer, norm, max_norm=self.params.max_grad_norm)
+        self._clear_gradients()
+        refresh_encoder(self.model)
         self.history.steps.append(
             StepRecord(
                 step=step + 1,
                 epoch=(step + 1) / self.steps_per_epoch,
                 loss=loss,
                 learning_rate=rate,
-                gradient_norm=norm.item(),
+                gradient_norm=norm,
                 tokens=int(self.train.encoded.lengths[rows].sum()),
                 seconds=time.perf_counter() - begin,
             )
@@ -179,9 +182,18 @@ class Training:
         if self.watcher is not None:
             self.watcher.on_step(self.history)
 
-    def _parts(self, rows: Rows) -> Iterator[Rows]:
+    def _parts(self, rows: Rows, step: int) -> Iterator[Rows]:
         size = self.params.batch_size
-        return (rows[start : start + size] for start in range(0, len(rows), size))
+        for start in range(0, len(rows), size):
+            if self.dropout is not None:
+                self.dropout.begin(step, start)
+            yield rows[start : start + size]
+
+    def _clear_gradients(self) -> None:
+        embedding = self.model.get_input_embeddings()
+        if isinstance(embedding, RowEmbedding):
+            embedding.clear()
+        self.optimizer.zero_grad(set_to_none=True)
 
     def _backward(self, part: Rows, whole: Rows) -> float:
         labels = torch.from_numpy(self.train.labels[part]).to(self.device)

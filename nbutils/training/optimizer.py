@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
 
 from nbutils.params.fine_tune import FineTuneParams
+from nbutils.training.embedding import RowEmbedding
 
 
 def build_optimizer(model: nn.Module, params: FineTuneParams) -> torch.optim.AdamW:
@@ -40,3 +42,26 @@ def scheduled_rate(step: int, *, total_steps: int, params: FineTuneParams) -> fl
     if step < warmup:
         return params.learning_rate * (step + 1) / warmup
     return params.learning_rate * (total_steps - step) / max(1, total_steps - warmup)
+
+
+def gradient_norm(model: Any) -> float:
+    """Return the L2 norm of all gradients of a model; of a `RowEmbedding`, its touched rows'."""
+    embedding = model.get_input_embeddings()
+    sparse = embedding.weight if isinstance(embedding, RowEmbedding) else None
+    gradients = [w.grad for w in model.parameters() if w.grad is not None and w is not sparse]
+    if sparse is not None and sparse.grad is not None:
+        gradients.append(sparse.grad[embedding.touched.unique()])
+    return float(torch.nn.utils.get_total_norm(gradients))
+
+
+def step_clipped(optimizer: torch.optim.AdamW, norm: float, *, max_norm: float) -> None:
+    """Make a step with gradients of L2 norm `norm` scaled down to `max_norm`, if it is larger.
+
+    The fused optimiser scales them while it reads them, which spares a pass over all of them
+    (`torch.amp.GradScaler` has it do so too).
+    """
+    device = optimizer.param_groups[0]["params"][0].device
+    found: Any = optimizer  # these two are not among its declared attributes
+    found.grad_scale = torch.tensor(max(1.0, norm / max_norm), device=device)
+    found.found_inf = torch.zeros((), device=device)
+    optimizer.step()

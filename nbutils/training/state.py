@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from nbutils.training.checkpointing import TrainingState
@@ -40,7 +39,6 @@ def capture(training: Training, *, identity: str) -> TrainingState:
         "best_rank": training.best_rank,
         "without_gain": training.without_gain,
         "watch": {"start": training.watch.start, "recent": list(training.watch.recent)},
-        "dropout": None if training.dropout is None else _plain(training.dropout.state),
     }
     return TrainingState(len(training.history.steps), identity, values, tensors)
 
@@ -58,8 +56,6 @@ def restore(training: Training, state: TrainingState) -> None:
     training.without_gain = int(values["without_gain"])
     training.watch.start = values["watch"]["start"]
     training.watch.recent = deque(values["watch"]["recent"], maxlen=WINDOW)
-    if training.dropout is not None and values["dropout"] is not None:
-        training.dropout.state = _with_arrays(values["dropout"])
 
 
 def _copies(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -103,19 +99,3 @@ def _history(values: Mapping[str, Any]) -> History:
         "validations": [ValidationRecord(**record) for record in values["validations"]],
     }
     return History(**{**asdict(History()), **values, **records})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, np.ndarray):
-        return {"uint64": [int(word) for word in value]}
-    return value
-
-
-def _with_arrays(value: Any) -> Any:
-    if isinstance(value, dict):
-        if set(value) == {"uint64"}:
-            return np.array(value["uint64"], np.uint64)
-        return {key: _with_arrays(inner) for key, inner in value.items()}
-    return value

