@@ -185,11 +185,32 @@ def score_classes(
         f1. A class that is never predicted has precision 0 in [0, 1].
     """
     matrix = confusion_matrix(labels, predicted, n_classes=len(label_names))
+    return tabulate_classes(
+        np.diagonal(matrix), given=matrix.sum(0), true=matrix.sum(1), names=label_names
+    )
+
+
+def tabulate_classes(
+    hits_of: NDArray[np.integer],
+    *,
+    given: NDArray[np.integer],
+    true: NDArray[np.integer],
+    names: Sequence[str],
+) -> pd.DataFrame:
+    """Return the table of `score_classes` from counts of shape (K,).
+
+    Parameters
+    ----------
+    hits_of, given, true
+        Examples that have a label and were given it, that were given it, and that have it.
+    names
+        K names.
+    """
     rows = []
-    for k, name in enumerate(label_names):
-        hits = int(matrix[k, k])
-        precision = proportion(hits, int(matrix[:, k].sum()))
-        recall = proportion(hits, int(matrix[k].sum()))
+    for k, name in enumerate(names):
+        hits = int(hits_of[k])
+        precision = proportion(hits, int(given[k]))
+        recall = proportion(hits, int(true[k]))
         union = precision.n + recall.n - hits
         f1, low, high = (
             2 * j / (1 + j) for j in (hits / max(1, union), *wilson_interval(hits, union))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from nbutils.data.baseline import Baseline
+from nbutils.data.co_occurrence import describe_label_sets
 from nbutils.data.duplicates import Cleaned, count_across_splits
 from nbutils.data.loading import LabelledTexts
 from nbutils.data.tokens import TokenReport
@@ -17,6 +19,8 @@ UNKNOWN_SHARE = 0.02
 COPIES_SHARE = 0.02
 WIDE_INTERVAL = 0.10  # width of the test accuracy's interval
 SMALL_TEST = 200  # examples
+MANY_WITHOUT = 0.5  # share of texts without a label
+HEADLINES = {"accuracy": "accuracy", "micro_f1": "micro F1"}
 
 
 def build_data_card(
@@ -45,14 +49,17 @@ def build_data_card(
     Returns
     -------
     dict
-        `source`, `fingerprint`, `columns`, `counts`, `label_names`, `id2label`, `splits`,
+        `task`, `source`, `fingerprint`, `columns`, `counts`, `label_names`, `id2label`, `splits`,
         `given_splits` (those that the data came with), `classes`, `duplicates`, `tokens`,
-        `baseline`, `notes` and `warnings` (plain sentences).
+        `baseline`, `notes` and `warnings` (plain sentences); and `label_sets` where texts have
+        several labels.
     """
     from nbutils.data.sources import fingerprint_source
 
     classes = texts.class_counts()
+    sets = describe_label_sets(texts.frame["label"], texts.label_names)
     card: dict[str, Any] = {
+        "task": texts.task,
         "source": texts.source,
         "fingerprint": fingerprint_source(params),
         "columns": {
@@ -63,12 +70,13 @@ def build_data_card(
         "counts": {**texts.counts, "examples": len(texts.frame)},
         "label_names": list(texts.label_names),
         "id2label": {str(label): name for label, name in enumerate(texts.label_names)},
-        "splits": {str(name): int(n) for name, n in classes.sum().items()},
+        "splits": {str(name): int(n) for name, n in _split_sizes(texts).items()},
         "given_splits": sorted(set(cleaned.frame["split"]) - {""}),
         "classes": {
             str(name): {str(split): int(n) for split, n in row.items()}
             for name, row in classes.to_dict("index").items()
         },
+        **({"label_sets": sets} if sets else {}),
         "duplicates": _duplicates(cleaned, texts),
         "tokens": _tokens(tokens, texts, params),
         "baseline": _baseline(baseline),
@@ -87,6 +95,7 @@ def find_warnings(card: dict[str, Any]) -> list[str]:
     """
     return [
         *_warn_of_classes(card),
+        *_warn_of_label_sets(card),
         *_warn_of_copies(card["duplicates"], card["counts"]),
         *_warn_of_tokens(card["tokens"]),
         *_warn_of_small_test(card),
@@ -102,13 +111,14 @@ def describe_card(card: dict[str, Any]) -> dict[str, str | int]:
         "fingerprint": card["fingerprint"],
         "classes": len(card["label_names"]),
         **{f"{name} examples": n for name, n in splits.items()},
+        **_label_facts(card.get("label_sets")),
         "exact copies found": card["duplicates"]["exact_copies"],
         "groups of near copies": card["duplicates"]["near_groups"],
         "texts that max_length cuts": _cut_texts(card["tokens"]),
     }
     if card["baseline"]:
-        score = card["baseline"]["test"]["accuracy"]
-        facts["baseline test accuracy"] = (
+        name, score = headline_score(card["baseline"]["test"])
+        facts[f"baseline test {name}"] = (
             f"{score['value']:.2%} (95 % interval {score['low']:.2%} to {score['high']:.2%})"
         )
         if card["baseline"]["trained_on"] < splits["train"]:
@@ -119,6 +129,44 @@ def describe_card(card: dict[str, Any]) -> dict[str, str | int]:
 def _cut_texts(tokens: dict[str, Any]) -> str:
     share = _percent(tokens["cut_share"])
     return f"{share} of a sample of {tokens['measured']:,}" if tokens["sampled"] else share
+
+
+def headline_score(scores: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return the name and the value of the score that is shown first: micro F1 for label sets."""
+    key = "micro_f1" if "micro_f1" in scores else "accuracy"
+    return HEADLINES[key], scores[key]
+
+
+def _split_sizes(texts: LabelledTexts) -> dict[str, int]:
+    sizes = texts.frame["split"].value_counts()
+    return {name: int(sizes[name]) for name in ("train", "validation", "test") if name in sizes}
+
+
+def _label_facts(sets: Mapping[str, Any] | None) -> dict[str, str | int]:
+    if sets is None:
+        return {}
+    return {
+        "labels per text": f"{sets['mean']:.2f} on average, {sets['most']} at most",
+        "texts without a label": sets["without"],
+    }
+
+
+def _warn_of_label_sets(card: dict[str, Any]) -> list[str]:
+    sets = card.get("label_sets")
+    if sets is None:
+        return []
+    warnings = []
+    if not sets["several"]:
+        warnings.append(
+            "No text has more than one label: with task single_label the model would choose one "
+            "of them for each text, which is easier to learn."
+        )
+    if sets["without"] > MANY_WITHOUT * sum(card["splits"].values()):
+        warnings.append(
+            f"{sets['without']} texts have no label at all: make sure that they were looked at, "
+            "and not just left blank."
+        )
+    return warnings
 
 
 def _duplicates(cleaned: Cleaned, texts: LabelledTexts) -> dict[str, Any]:
@@ -230,7 +278,8 @@ def _warn_of_tokens(tokens: dict[str, Any]) -> list[str]:
 
 def _warn_of_small_test(card: dict[str, Any]) -> list[str]:
     n = card["splits"].get("test", 0)
-    score = (card["baseline"] or {}).get("test", {}).get("accuracy")
+    scores = (card["baseline"] or {}).get("test")
+    score = headline_score(scores)[1] if scores else None
     width = score["high"] - score["low"] if score else 0.0
     if n >= SMALL_TEST and width <= WIDE_INTERVAL:
         return []

@@ -11,6 +11,7 @@ import pandas as pd
 
 from nbutils.data.minhash import Positions, find_near_groups
 from nbutils.data.shingles import same_words
+from nbutils.label_sets import flatten_labels
 
 FOLDED = 50_000  # texts that are Python strings at once
 SPLIT_RANK = {"test": 0, "validation": 1, "train": 2, "": 2}
@@ -172,7 +173,8 @@ def share_with_copies(
         K names.
     """
     has_copy = pd.Series(duplicates.group).duplicated(keep=False).to_numpy()
-    shares = pd.Series(has_copy, dtype=float).groupby(frame["label"].to_numpy()).mean()
+    rows, ids = flatten_labels(frame["label"])
+    shares = pd.Series(has_copy[rows], dtype=float).groupby(ids).mean()
     shares.index = pd.Index([label_names[label] for label in shares.index], name="class")
     return shares.sort_values(ascending=False, kind="stable")
 

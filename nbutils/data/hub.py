@@ -137,7 +137,8 @@ def _raw(split: Any, params: DataPrepParams, where: str, name: str) -> RawTexts:
 
 
 def _class_names(split: Any, columns: Columns) -> tuple[str, ...] | None:
-    names = getattr(split.features[columns.label], "names", None)
+    feature = split.features[columns.label]
+    names = getattr(getattr(feature, "feature", feature), "names", None)  # of a list's members
     return tuple(names) if names else None
 
 

@@ -136,8 +136,8 @@ def _refuse_nested(part: Sequence[Any], where: str) -> None:
         row = next(row for row, label in enumerate(part, start=1) if type(label) in nested)
         raise DataError(
             f"{where}, row {row}: expected one label, a string or a number, found "
-            f"{type(part[row - 1]).__name__}; texts with several labels are not supported: set "
-            "label_column to a column with one"
+            f"{type(part[row - 1]).__name__}; for texts with several labels set task to "
+            "multi_label, else set label_column to a column with one"
         )
 
 

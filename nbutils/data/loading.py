@@ -14,10 +14,12 @@ import pandas as pd
 from nbutils.data.bundled import read_bundled
 from nbutils.data.columns import Columns
 from nbutils.data.hub import load_dataset_parts, parts_of_dataset
-from nbutils.data.labels import name_labels, refuse_unlike_labels
+from nbutils.data.labels import NamedLabels, name_labels, refuse_unlike_labels
 from nbutils.data.readers import RawTexts, read_file, read_folder
 from nbutils.data.sources import Source, find_given_split, find_source
+from nbutils.data.tasks import find_task, hint_at_separator, name_label_sets, refuse_one_label
 from nbutils.errors import DataError
+from nbutils.label_sets import Task, flatten_labels, set_column
 from nbutils.params.data_prep import DataPrepParams
 
 FRAME_COLUMNS = ("example_id", "text", "text_pair", "label", "split")
@@ -35,8 +37,9 @@ class LabelledTexts:
     ----------
     frame
         One row per example: `example_id` (int64, running index over the raw input), `text`,
-        `text_pair` where there are pairs, `label` (int64), and `split`: ``"train"``,
-        ``"validation"``, ``"test"``, or ``""`` where it is still to be decided.
+        `text_pair` where there are pairs, `label` (int64, or sorted tuples of ids for the task
+        ``"multi_label"``), and `split`: ``"train"``, ``"validation"``, ``"test"``, or ``""`` where
+        it is still to be decided.
     label_names
         Names of the classes, of shape (K,); the index is the label.
     source
@@ -47,6 +50,8 @@ class LabelledTexts:
         `rows_read` and `dropped_empty`.
     notes
         Sentences on what was decided while reading.
+    task
+        ``"single_label"`` or ``"multi_label"``.
     """
 
     frame: pd.DataFrame
@@ -55,6 +60,7 @@ class LabelledTexts:
     columns: Columns
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    task: Task = "single_label"
 
     def with_frame(self, frame: pd.DataFrame) -> LabelledTexts:
         """Return the same texts with another frame: fewer rows, or splits filled in."""
@@ -63,10 +69,11 @@ class LabelledTexts:
     def class_counts(self) -> pd.DataFrame:
         """Return examples per class, of shape (K, splits): a row per class, a column per split."""
         order = [split for split in SPLIT_ORDER if (self.frame["split"] == split).any()]
-        labels = self.frame["label"].to_numpy(dtype=np.int64)
+        rows, ids = flatten_labels(self.frame["label"])
+        splits = self.frame["split"].to_numpy()[rows]
         counts = {
             split or "to be split": np.bincount(
-                labels[(self.frame["split"] == split).to_numpy()], minlength=len(self.label_names)
+                ids[splits == split], minlength=len(self.label_names)
             )
             for split in order
         }
@@ -147,22 +154,20 @@ def _assemble(
 ) -> LabelledTexts:
     ordered = {split: parts[split] for split in ("", "validation", "test") if split in parts}
     main = ordered[""]
-    class_names = next((part.class_names for part in ordered.values() if part.class_names), None)
-    named = name_labels(
-        [_without_minus_one(part) for part in ordered.values()],
-        class_names=class_names,
-        where=main.where,
-    )
+    task = find_task(list(ordered.values()), params)
+    named = _name(list(ordered.values()), params, task)
     frames = [_frame(part, split) for split, part in ordered.items()]
     for frame, ids in zip(frames, named.ids, strict=True):
-        frame["label"] = pd.array(ids, dtype="Int64")
+        one_each = task == "single_label"
+        frame["label"] = pd.array(ids, dtype="Int64") if one_each else set_column(ids)
     rows_read = sum(len(frame) for frame in frames)
     kept = [frame[~frame.pop("empty")] for frame in frames]
     for frame, part in zip(kept, ordered.values(), strict=True):
         _refuse_missing_labels(frame, part)
     frame = pd.concat(kept)
     frame.insert(0, "example_id", _running_index(frames, kept))
-    frame = frame.reset_index(drop=True).astype({"label": "int64", "example_id": "int64"})
+    whole = {"example_id": "int64"} | ({"label": "int64"} if task == "single_label" else {})
+    frame = frame.reset_index(drop=True).astype(whole)
     if {"validation", "test"} <= set(parts):
         frame["split"] = frame["split"].where(frame["split"] != "", "train")
     _check(frame, named.names, ordered, for_splitting=for_splitting)
@@ -173,7 +178,21 @@ def _assemble(
         columns=main.columns,
         counts={"rows_read": rows_read, "dropped_empty": rows_read - len(frame)},
         notes=(*notes, *(note for part in ordered.values() for note in part.notes), *named.notes),
+        task=task,
     )
+
+
+def _name(parts: Sequence[RawTexts], params: DataPrepParams, task: Task) -> NamedLabels:
+    class_names = next((part.class_names for part in parts if part.class_names), None)
+    if task == "multi_label":
+        named = name_label_sets(parts, params, class_names=class_names)
+        refuse_one_label(named.names, where=parts[0].where)
+        return named
+    named = name_labels(
+        [_without_minus_one(part) for part in parts], class_names=class_names, where=parts[0].where
+    )
+    hints = hint_at_separator(named.names) if params.task == "auto" else []
+    return replace(named, notes=(*named.notes, *hints))
 
 
 def _frame(part: RawTexts, split: str) -> pd.DataFrame:
@@ -239,7 +258,7 @@ def _check(
 ) -> None:
     main = parts[""]
     training = frame.loc[frame["split"].isin(["", "train"]), "label"]
-    found = np.bincount(training.to_numpy(), minlength=len(names)).tolist()
+    found = np.bincount(flatten_labels(training)[1], minlength=len(names)).tolist()
     counts = {name: n for name, n in zip(names, found, strict=True) if n}
     least = LEAST_EXAMPLES if for_splitting else 1
     if len(training) < least:
@@ -267,8 +286,9 @@ def _refuse_unseen(
     parts: Mapping[str, RawTexts],
 ) -> None:
     for split in ("validation", "test"):
-        labels = {names[label] for label in frame.loc[frame["split"] == split, "label"].unique()}
-        if split in parts and not labels:
+        own = frame.loc[frame["split"] == split, "label"]
+        labels = {names[label] for label in np.unique(flatten_labels(own)[1])}
+        if split in parts and own.empty:
             raise DataError(f"{parts[split].where}: the {split} split holds no text")
         if unseen := sorted(labels - set(known)):
             raise DataError(

@@ -357,6 +357,7 @@ def _class_names(schema: Any, column: str) -> tuple[str, ...] | None:
     """Return the names that `datasets` notes in the schema beside integer labels."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return tuple(features[column]["names"])
-    except (KeyError, TypeError, ValueError):
+        feature = features[column]
+        return tuple(feature.get("feature", feature)["names"])  # of a list's members
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None

@@ -17,7 +17,9 @@ import pandas as pd
 from nbutils.data.columns import Columns
 from nbutils.data.loading import FRAME_COLUMNS, LabelledTexts
 from nbutils.data.sources import GIVEN_SPLITS
+from nbutils.data.stratifying import assign_parts
 from nbutils.errors import DataError, ParameterError
+from nbutils.label_sets import flatten_labels, holds_sets, set_column
 from nbutils.params.data_prep import DataPrepParams
 
 SPLITS = ("train", "validation", "test")
@@ -46,6 +48,8 @@ def sample_examples(frame: pd.DataFrame, params: DataPrepParams) -> pd.DataFrame
     """
     if params.max_examples is None or len(frame) <= params.max_examples:
         return frame
+    if holds_sets(frame["label"]):
+        return _sample_label_sets(frame, params)
     cells = [
         np.random.default_rng([params.split_seed, int(frame["label"].iloc[rows[0]])]).permutation(
             rows
@@ -63,6 +67,41 @@ def sample_examples(frame: pd.DataFrame, params: DataPrepParams) -> pd.DataFrame
     wanted = _shares(sizes, params.max_examples, least=least)
     kept = np.concatenate([rows[:n] for rows, n in zip(cells, wanted, strict=True)])
     return frame.iloc[np.sort(kept)].reset_index(drop=True)
+
+
+def _sample_label_sets(frame: pd.DataFrame, params: DataPrepParams) -> pd.DataFrame:
+    """Return `max_examples` rows, drawn so that each label keeps its share within each split."""
+    most = int(params.max_examples or len(frame))
+    parts = list(frame.groupby("split", sort=True).indices.items())
+    sizes = np.array([len(rows) for _, rows in parts])
+    wanted = _shares(sizes, most, least=np.minimum(sizes, 1))
+    kept = []
+    for (split, rows), n in zip(parts, wanted.tolist(), strict=True):
+        part = frame.iloc[rows]
+        least = 1 if split in GIVEN_SPLITS else len(SPLITS)
+        labels = _label_targets(part["label"], {"kept": n / len(rows)}, least=least, spare=0)
+        chosen = assign_parts(
+            part["label"].tolist(),
+            np.arange(len(rows)),
+            rows={"dropped": len(rows) - n, "kept": n},
+            labels={"dropped": labels["train"], "kept": labels["kept"]},
+            seed=params.split_seed,
+        )
+        kept.append(rows[chosen == "kept"])
+    sample = frame.iloc[np.sort(np.concatenate(kept))].reset_index(drop=True)
+    _refuse_lost_labels(frame, sample, most)
+    return sample
+
+
+def _refuse_lost_labels(frame: pd.DataFrame, sample: pd.DataFrame, most: int) -> None:
+    before, after = (np.bincount(flatten_labels(part["label"])[1]) for part in (frame, sample))
+    after = np.pad(after, (0, len(before) - len(after)))
+    lost = int((after < np.minimum(before, len(SPLITS))).sum())
+    if lost:
+        raise ParameterError(
+            f"max_examples: expected enough for {len(SPLITS)} examples of each label, found "
+            f"{most}, which leaves {lost} of {len(before)} labels with fewer; raise it"
+        )
 
 
 def split_examples(
@@ -100,12 +139,50 @@ def split_examples(
     shares = {s: size for s, size in sizes.items() if not (frame["split"] == s).any()}
     units = groups if params.deduplicate else np.arange(len(frame))
     split = frame["split"].to_numpy(dtype=object, copy=True)
-    split[open_rows] = _assign(
+    assign = _assign_label_sets if holds_sets(frame["label"]) else _assign
+    split[open_rows] = assign(
         frame["label"].to_numpy()[open_rows], units[open_rows], shares, params.split_seed
     )
     frame["split"] = split
     _refuse_gaps(frame, where=params.dataset)
     return frame
+
+
+def _assign_label_sets(
+    label_sets: npt.NDArray[np.object_],
+    groups: npt.NDArray[np.int64],
+    shares: Mapping[str, float],
+    seed: int,
+) -> npt.NDArray[np.object_]:
+    """Return the split of each open row of texts with several labels."""
+    rows = {name: round(share * len(label_sets)) for name, share in shares.items()}
+    # training comes first: a label with one row for two splits is learnt and not tested
+    labels = _label_targets(set_column(label_sets), shares, least=1, spare=1)
+    return assign_parts(
+        list(label_sets),
+        groups,
+        rows={"train": len(label_sets) - sum(rows.values()), **rows},
+        labels=labels,
+        seed=seed,
+    )
+
+
+def _label_targets(
+    label_sets: pd.Series[Any], shares: Mapping[str, float], *, least: int, spare: int
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Return how many rows of each label every part should have, of shape (K,).
+
+    ``train`` has what is left, and at least `spare` rows of each label.
+    """
+    counts = np.bincount(flatten_labels(label_sets)[1])
+    left = counts.copy()
+    targets = {"train": left}
+    for name, share in shares.items():
+        total = round(share * int(counts.sum()))
+        wanted = _shares(counts, total, least=np.minimum(counts, least))
+        targets[name] = np.minimum(wanted, np.maximum(left - spare, 0))
+        left -= targets[name]
+    return targets
 
 
 def _assign(
@@ -191,8 +268,8 @@ def _refuse_gaps(frame: pd.DataFrame, *, where: str) -> None:
                 f"there are {len(frame)} texts in all; add examples, or change test_size and "
                 "validation_size"
             )
-    training = set(frame.loc[frame["split"] == "train", "label"].unique())
-    lost = sorted(set(frame["label"].unique()) - training)
+    training = set(np.unique(flatten_labels(frame.loc[frame["split"] == "train", "label"])[1]))
+    lost = sorted(set(np.unique(flatten_labels(frame["label"])[1])) - training)
     if lost:
         raise DataError(
             f"{where}: class number {lost[0]} is left without training examples: all of them are "
@@ -212,7 +289,9 @@ def save_splits(texts: LabelledTexts, directory: Path) -> None:
     """
     import datasets
 
-    label = datasets.ClassLabel(names=list(texts.label_names))
+    label: Any = datasets.ClassLabel(names=list(texts.label_names))
+    if texts.task == "multi_label":
+        label = datasets.Sequence(label)
     kinds = {"example_id": "int64", "text": "string", "text_pair": "string"}
     columns = [name for name in FRAME_COLUMNS if name in texts.frame and name != "split"]
     features = datasets.Features(
@@ -258,7 +337,8 @@ def load_splits(directory: Path) -> LabelledTexts:
 
     try:
         saved = datasets.load_from_disk(str(directory))
-        names = tuple(saved["train"].features["label"].names)
+        label = saved["train"].features["label"]
+        names = tuple(getattr(label, "feature", label).names)
         frames = [saved[name].to_pandas().assign(split=name) for name in SPLITS]
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise DataError(
@@ -266,12 +346,16 @@ def load_splits(directory: Path) -> LabelledTexts:
             f"({type(error).__name__}: {error})"
         ) from None
     frame = pd.concat(frames, ignore_index=True)
+    several = holds_sets(frame["label"])
+    if several:
+        frame["label"] = set_column(frame["label"])
     pair = "text_pair" if "text_pair" in frame else None
     return LabelledTexts(
         frame=frame[[name for name in FRAME_COLUMNS if name in frame]],
         label_names=names,
         source=str(directory),
         columns=Columns("text", "label", pair),
+        task="multi_label" if several else "single_label",
     )
 
 

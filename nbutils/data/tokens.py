@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nbutils.data.sampling import bounded_sample
+from nbutils.label_sets import flatten_labels
 
 MOST_MEASURED = 100_000  # rows; more are sampled, and the report says so
 MOST_CHARACTERS = 25_000_000  # of those rows: fewer are sampled where texts are long
@@ -79,10 +80,11 @@ class TokenReport:
 
     def unknown_by_class(self, label_names: Sequence[str]) -> pd.Series[float]:
         """Return the share of unknown tokens in each class, highest first."""
-        parts = {
-            name: self.table[self.table["label"] == label] for label, name in enumerate(label_names)
+        rows, ids = flatten_labels(self.table["label"])
+        shares = {
+            name: _unknown_share(self.table.iloc[rows[ids == label]], self.specials)
+            for label, name in enumerate(label_names)
         }
-        shares = {name: _unknown_share(part, self.specials) for name, part in parts.items()}
         return pd.Series(shares, name="unknown_share", dtype=float).sort_values(
             ascending=False, kind="stable"
         )

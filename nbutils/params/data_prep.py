@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -30,6 +30,18 @@ class DataPrepParams(StageParameters):
         None, description="column with the second text of a pair (premise and hypothesis, say)"
     )
     label_column: str | None = Field(None, description="column with the label; none: found by name")
+    task: Literal["auto", "single_label", "multi_label"] = Field(
+        "auto",
+        description="one label per text, or any number; auto: multi_label where the label column "
+        "holds lists or label_separator is set",
+    )
+    label_separator: str | None = Field(
+        None,
+        min_length=1,
+        max_length=10,
+        description="what stands between the labels of one text in a CSV or TSV file (; or |, "
+        "say); none: one label, or a JSON list",
+    )
     test_dataset: str | None = Field(
         None, description="test split: a file, or a split name of the dataset; none: cut from it"
     )
@@ -68,6 +80,15 @@ class DataPrepParams(StageParameters):
     baseline: bool = Field(
         True, description="score TF-IDF with logistic regression, the score that BERT has to beat"
     )
+
+    @model_validator(mode="after")
+    def _separate_only_sets(self) -> Self:
+        if self.task == "single_label" and self.label_separator is not None:
+            raise ValueError(
+                f"label_separator: expected none with task single_label, found "
+                f"{self.label_separator!r}; leave it out, or set task to multi_label"
+            )
+        return self
 
     @model_validator(mode="after")
     def _leave_room_for_training(self) -> Self:
