@@ -24,6 +24,7 @@ from nbutils.checkpoint_files import (
 )
 from nbutils.commits import MAIN, fetch_config, find_commit, name_commit
 from nbutils.errors import CheckpointError
+from nbutils.label_sets import Task
 from nbutils.params.fine_tune import FineTuneParams
 
 if TYPE_CHECKING:
@@ -235,6 +236,7 @@ def load_classifier(
     name: str,
     *,
     label_names: Sequence[str],
+    task: Task = "single_label",
     revision: str | None = None,
     attention_dropout: float | None = None,
     trust_remote_code: bool = False,
@@ -250,6 +252,8 @@ def load_classifier(
         As for `locate_checkpoint`.
     label_names
         The names of the K classes.
+    task
+        Kept in the configuration, where `transformers.pipeline` finds it: softmax or sigmoids.
     revision
         Branch, tag or commit of a hub id.
     attention_dropout
@@ -276,7 +280,7 @@ def load_classifier(
                 num_labels=len(label_names),
                 id2label=dict(enumerate(label_names)),
                 label2id={label: k for k, label in enumerate(label_names)},
-                problem_type="single_label_classification",
+                problem_type=f"{task}_classification",
                 ignore_mismatched_sizes=True,
                 use_safetensors=True,
                 **settings,

@@ -40,7 +40,7 @@ def test_good_labels_come_back_as_ids() -> None:
 
 
 def look(losses: list[float], n_classes: int = 2) -> int:
-    watch = LossWatch(n_classes=n_classes, learning_rate=1e-3)
+    watch = LossWatch(guessing=math.log(n_classes), learning_rate=1e-3)
     for step, loss in enumerate(losses, start=1):
         watch.look(step, loss, 1.0)
     return len(losses)
@@ -77,7 +77,7 @@ def test_loss_that_is_no_number_stops_the_training(loss: float) -> None:
 
 def test_gradient_that_is_no_number_stops_the_training() -> None:
     with pytest.raises(TrainingDivergedError, match="the gradient norm nan"):
-        LossWatch(n_classes=2, learning_rate=1e-4).look(1, 0.7, math.nan)
+        LossWatch(guessing=math.log(2), learning_rate=1e-4).look(1, 0.7, math.nan)
 
 
 def history(train: list[float], validation: list[float], best: int | None = None) -> History:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+import math
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nbutils.params.base import StageParameters
 
@@ -53,8 +54,10 @@ class FineTuneParams(StageParameters):
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="probability mass spread over all classes in the target"
     )
-    class_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: rare classes weigh more, by inverse frequency"
+    class_weights: Literal["none", "balanced"] | dict[str, float] = Field(
+        "none",
+        description="balanced: rare classes weigh more, by inverse frequency; or weights by label "
+        "name, {spam: 2.0} say, those left out being 1",
     )
     attention_dropout: float | None = Field(
         None, ge=0, lt=1, description="dropout of attention weights; none: the checkpoint's own"
@@ -69,11 +72,29 @@ class FineTuneParams(StageParameters):
         None, ge=1, description="validations without a better score before stopping; none: never"
     )
     selection_metric: Literal["accuracy", "macro_f1", "loss"] = Field(
-        "accuracy", description="validation score by which the best checkpoint is chosen"
+        "accuracy",
+        description="validation score by which the best checkpoint is chosen; accuracy of several "
+        "labels per text counts the texts whose labels are all right",
     )
     seed: int = Field(
         42, ge=0, lt=2**32, description="seed of head initialisation, example order and dropout"
     )
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _read_weights(cls, value: Any) -> Any:
+        weights = _as_mapping(value)
+        if weights is None:
+            if value in ("none", "balanced"):
+                return value
+            raise ValueError(
+                f"should be 'none' or 'balanced', or weights by label like {{spam: 2.0}}, found "
+                f"{value!r}"
+            )
+        for name, weight in weights.items():
+            if not _is_weight(weight):
+                raise ValueError(f"weight of {name!r}: expected a number above 0, found {weight!r}")
+        return {str(name): float(weight) for name, weight in weights.items()}
 
     def cautions(self, *, few_texts: bool = False) -> list[str]:
         """Return one sentence for each value that is allowed and usually a mistake.
@@ -102,3 +123,20 @@ class FineTuneParams(StageParameters):
                 "loss, or set early_stopping_patience"
             )
         return found
+
+
+def _as_mapping(value: Any) -> dict[Any, Any] | None:
+    """Return a mapping, or the one that a string from the command line holds; None: it is none."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        import yaml
+
+        try:
+            value = yaml.safe_load(value)
+        except yaml.YAMLError:
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def _is_weight(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value > 0

@@ -25,8 +25,10 @@ from nbutils.checkpoints import (
     quiet_transformers,
 )
 from nbutils.encoder.swap import restore_encoder, use_fast_encoder
+from nbutils.label_sets import BoolArray, to_sets
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import predict_logits, softmax
+from nbutils.thresholds import Thresholds, choose_thresholds, default_thresholds
 from nbutils.training.checkpointing import Checkpoints
 from nbutils.training.dropout import restore_dropout, use_fast_dropout
 from nbutils.training.embedding import restore_embedding, use_row_embedding
@@ -35,6 +37,7 @@ from nbutils.training.examples import (
     Examples,
     Label,
     LabelledBatches,
+    Labels,
     check_trainable,
     encode_examples,
     find_classes,
@@ -43,6 +46,7 @@ from nbutils.training.examples import (
 from nbutils.training.history import History
 from nbutils.training.loop import Training, Watcher
 from nbutils.training.machine import choose_device, choose_precision
+from nbutils.training.objective import sigmoid
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -52,20 +56,20 @@ PREPROCESSING_FILE = "nbutils.json"
 
 
 @dataclass(frozen=True)
-class Predictions(Sequence[Label]):
+class Predictions(Sequence[Labels]):
     """Predicted labels of N texts, in their order: a sequence of labels, with probabilities.
 
     Attributes
     ----------
     labels
-        N labels, as they were given for training.
+        N labels, as they were given for training; N tuples of labels where texts have several.
     pred_probs
-        Shape (N, K), rows sum to 1.
+        Shape (N, K); rows sum to 1 where each text has one label.
     label_names
         The names of the K classes, in the order of the columns.
     """
 
-    labels: list[Label]
+    labels: Sequence[Labels]
     pred_probs: NDArray[np.float64]
     label_names: tuple[str, ...]
 
@@ -73,22 +77,26 @@ class Predictions(Sequence[Label]):
         return len(self.labels)
 
     @overload
-    def __getitem__(self, place: int) -> Label: ...
+    def __getitem__(self, place: int) -> Labels: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Label]: ...
-    def __getitem__(self, place: int | slice) -> Label | list[Label]:
+    def __getitem__(self, place: slice) -> Sequence[Labels]: ...
+    def __getitem__(self, place: int | slice) -> Labels | Sequence[Labels]:
         return self.labels[place]
 
 
 @dataclass(frozen=True)
 class FineTuned:
-    """A fine-tuned classifier with its tokenizer and the history of its training."""
+    """A fine-tuned classifier with its tokenizer and the history of its training.
+
+    `thresholds` says from which probability on each label is given; none: the most probable is.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     history: History
     classes: Classes
     params: FineTuneParams
+    thresholds: Thresholds | None = None
 
     def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
         """Label texts; dropout is off, whatever mode the model was left in.
@@ -109,9 +117,20 @@ class FineTuned:
             texts, self.tokenizer, max_length=self.params.max_length, text_pairs=text_pairs
         )
         logits = predict_logits(self.model, encoded, precision=self.history.precision)
+        if self.thresholds is not None:
+            pred_probs = sigmoid(logits)
+            sets = to_sets(self.decide(pred_probs))
+            several = [tuple(self.classes.values[k] for k in own) for own in sets]
+            return Predictions(several, pred_probs, self.classes.names)
         pred_probs = softmax(logits) if len(encoded) else logits
         labels = [self.classes.values[k] for k in pred_probs.argmax(axis=1)]
         return Predictions(labels, pred_probs, self.classes.names)
+
+    def decide(self, pred_probs: NDArray[np.float64]) -> BoolArray:
+        """Return whether each text is given each label, shape (N, K), from its probabilities."""
+        if self.thresholds is None:
+            return np.asarray(pred_probs == pred_probs.max(axis=1, keepdims=True))
+        return np.asarray(pred_probs >= self.thresholds.values)
 
     def save(self, directory: str | Path) -> Path:
         """Write weights (safetensors), tokenizer, label names and preprocessing to a folder.
@@ -136,15 +155,21 @@ class FineTuned:
         self.tokenizer.save_pretrained(folder)
         write_json(
             folder / PREPROCESSING_FILE,
-            {"max_length": self.params.max_length, "truncation": "longest_first"},
+            {"max_length": self.params.max_length, "truncation": "longest_first"}
+            | self._threshold_entry(),
         )
+
+    def _threshold_entry(self) -> dict[str, dict[str, float]]:
+        if self.thresholds is None:
+            return {}
+        return {"thresholds": self.thresholds.as_dict(self.classes.names)}
 
 
 def fine_tune(
     texts: Sequence[str] | Dataset | DatasetDict,
-    labels: Sequence[Label] | None = None,
+    labels: Sequence[Label] | Sequence[Sequence[Label]] | None = None,
     *,
-    validation: tuple[Sequence[str], Sequence[Label]] | Dataset | None = None,
+    validation: tuple[Sequence[str], Sequence[Any]] | Dataset | None = None,
     params: FineTuneParams | None = None,
     watcher: Watcher | None = None,
     checkpoint_dir: str | Path | None = None,
@@ -158,7 +183,8 @@ def fine_tune(
         N texts, or a `datasets.Dataset` with columns `text` and `label` (and `text_pair`), or a
         `DatasetDict` whose `validation` split, if it has one, is used as such.
     labels
-        N labels, strings or integers of any value; left out with a `Dataset`.
+        N labels, strings or integers of any value, or N lists of them where a text may have any
+        number; left out with a `Dataset`.
     validation
         Texts and labels, or a `Dataset`, by which the best epoch is chosen; none: the last is kept.
     params
@@ -217,7 +243,20 @@ def fine_tune(
     history = train_model(
         model, train, validation=valid, params=recipe, watcher=watcher, checkpoints=states
     )
-    return FineTuned(model, tokenizer, history, classes, recipe)
+    thresholds = None
+    if classes.task == "multi_label":
+        thresholds = fit_thresholds(model, valid, precision=history.precision)
+    return FineTuned(model, tokenizer, history, classes, recipe, thresholds)
+
+
+def fit_thresholds(
+    model: PreTrainedModel, validation: LabelledBatches | None, *, precision: str
+) -> Thresholds:
+    """Choose the threshold of each label on the validation texts; 0.5 where there are none."""
+    if validation is None or not len(validation.labels):
+        return default_thresholds(int(model.config.num_labels))
+    logits = predict_logits(model, validation.encoded, precision=precision)
+    return choose_thresholds(validation.labels.astype(bool), sigmoid(logits))
 
 
 def identify_training(
@@ -244,6 +283,7 @@ def load_model(
     model = load_classifier(
         params.model,
         label_names=classes.names,
+        task=classes.task,
         revision=params.revision,
         attention_dropout=params.attention_dropout,
         trust_remote_code=params.trust_remote_code,

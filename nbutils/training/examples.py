@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +12,23 @@ from numpy.typing import NDArray
 
 from nbutils.batching import Encoded, encode_texts
 from nbutils.errors import DataError
-from nbutils.training.pitfalls import check_labels
+from nbutils.label_sets import Task
+from nbutils.training.pitfalls import check_label_sets, check_labels
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 Label = str | int
+Labels = Label | tuple[Label, ...]  # of one text: its label, or all that it has
 
 
 @dataclass(frozen=True)
 class LabelledBatches:
-    """N tokenized texts with their label ids, shape (N,)."""
+    """N tokenized texts with their labels.
+
+    `labels` are ids of shape (N,), or indicators of shape (N, K), 0 or 1, where a text has any
+    number of labels.
+    """
 
     encoded: Encoded
     labels: NDArray[np.int64]
@@ -44,9 +50,15 @@ class Examples:
     """
 
     texts: list[str]
-    labels: list[Label]
+    labels: Sequence[Labels]
     text_pairs: list[str] | None = None
     names: tuple[str, ...] | None = None
+
+    @property
+    def task(self) -> Task:
+        """``multi_label`` where the labels of a text are a tuple."""
+        several = bool(self.labels) and isinstance(self.labels[0], tuple)
+        return "multi_label" if several else "single_label"
 
 
 @dataclass(frozen=True)
@@ -55,23 +67,38 @@ class Classes:
 
     values: tuple[Label, ...]
     names: tuple[str, ...]
+    task: Task = "single_label"
 
-    def ids_of(self, labels: Sequence[Label]) -> NDArray[np.int64]:
-        """Return label ids in [0, K), shape (N,).
+    def ids_of(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
+        """Return label ids in [0, K), shape (N,), or indicators (N, K) for several labels.
 
         Raises
         ------
         DataError
             A label is none of the classes.
         """
+        several = self.task == "multi_label"
         ids = {value: k for k, value in enumerate(self.values)}
-        for row, label in enumerate(labels):
+        pairs = [(row, label) for row, own in enumerate(labels) for label in _members(own, several)]
+        for row, label in pairs:
             if label not in ids:
                 raise DataError(
                     f"labels: row {row} has {label!r}, which does not occur in training; "
                     f"known: {', '.join(map(repr, self.values))}"
                 )
-        return np.array([ids[label] for label in labels], np.int64)
+        found = [ids[label] for _, label in pairs]
+        if not several:
+            return np.array(found, np.int64)
+        indicators = np.zeros((len(labels), len(self.values)), np.int64)
+        indicators[[row for row, _ in pairs], found] = 1
+        return indicators
+
+
+def _members(labels: Labels, several: bool) -> tuple[Label, ...]:
+    if isinstance(labels, tuple) == several:
+        return labels if isinstance(labels, tuple) else (labels,)
+    wanted, found = ("a list of labels", "one") if several else ("one label", "a list")
+    raise DataError(f"labels: expected {wanted} per text, as in training, found {found}: {labels}")
 
 
 def read_examples(given: Any, labels: Any = None) -> Examples:
@@ -99,10 +126,38 @@ def read_examples(given: Any, labels: Any = None) -> Examples:
             f"labels: expected one for each of the {len(texts)} texts, found none; without labels "
             "the forward pass has no loss, and nothing is learnt"
         )
-    found = [_plain(label) for label in getattr(labels, "tolist", lambda: labels)()]
+    found = _read_labels(getattr(labels, "tolist", lambda: labels)())
     if len(found) != len(texts):
         raise DataError(f"labels: expected {len(texts)}, one per text, found {len(found)}")
     return Examples(texts, found)
+
+
+def _read_labels(given: Iterable[Any]) -> list[Labels]:
+    """Return the labels as Python values: all plain, or all tuples."""
+    labels = list(given)
+    several = [isinstance(label, (list, tuple, set, np.ndarray)) for label in labels]
+    if any(several) and not all(several):
+        row = several.index(not several[0])
+        raise DataError(
+            f"labels: expected one label for each text, or a list for each, found both: "
+            f"{labels[0]!r} at row 0, {labels[row]!r} at row {row}"
+        )
+    if not any(several):
+        return [_plain(label) for label in labels]
+    sets = [tuple(_plain(label) for label in own) for own in labels]
+    if _are_indicators(sets):
+        raise DataError(
+            f"labels: expected the labels that each text has, found a 0 or a 1 for each of "
+            f"{len(sets[0])}; give names or numbers, such as [['a', 'c'], []]"
+        )
+    return list(sets)
+
+
+def _are_indicators(sets: Sequence[tuple[Label, ...]]) -> bool:
+    if len(set(map(len, sets))) != 1 or len(sets[0]) < 2:
+        return False
+    values = {label for own in sets for label in own}
+    return values <= {0, 1} and any(len(set(own)) < len(own) for own in sets)
 
 
 def _read_dataset(dataset: Any) -> Examples:
@@ -113,11 +168,11 @@ def _read_dataset(dataset: Any) -> Examples:
                 f"rename with dataset.rename_column(..., {column!r})"
             )
     feature = dataset.features["label"]
-    names = getattr(feature, "names", None)
+    names = getattr(getattr(feature, "feature", feature), "names", None)
     pairs = list(dataset["text_pair"]) if "text_pair" in dataset.column_names else None
     return Examples(
         texts=list(dataset["text"]),
-        labels=[_plain(label) for label in dataset["label"]],
+        labels=_read_labels(dataset["label"]),
         text_pairs=pairs,
         names=None if names is None else tuple(names),
     )
@@ -167,13 +222,15 @@ def find_classes(examples: Examples) -> Classes:
     DataError
         Labels mix strings and numbers.
     """
+    task = examples.task
     if examples.names is not None:
-        return Classes(tuple(range(len(examples.names))), examples.names)
-    found = set(examples.labels)
+        return Classes(tuple(range(len(examples.names))), examples.names, task)
+    several = task == "multi_label"
+    found = {label for own in examples.labels for label in _members(own, several)}
     if len({type(label) for label in found}) > 1:
         raise DataError("labels: expected all strings or all whole numbers, found both")
     values = tuple(sorted(found))
-    return Classes(values, tuple(str(value) for value in values))
+    return Classes(values, tuple(str(value) for value in values), task)
 
 
 def encode_examples(
@@ -207,19 +264,24 @@ def encode_examples(
     return LabelledBatches(encoded, classes.ids_of(_translated(examples, classes)))
 
 
-def _translated(examples: Examples, classes: Classes) -> list[Label]:
+def _translated(examples: Examples, classes: Classes) -> Sequence[Labels]:
     """Return the labels in the numbering of `classes`, where a split numbers its own otherwise."""
     if examples.names is None or examples.names == classes.names:
         return examples.labels
     by_name = dict(zip(classes.names, classes.values, strict=True))
-    named = [examples.names[int(label)] for label in examples.labels]
-    unseen = sorted(set(named) - set(by_name))
+    several = classes.task == "multi_label"
+    own_names = examples.names
+    named = [
+        tuple(own_names[int(label)] for label in _members(own, several)) for own in examples.labels
+    ]
+    unseen = sorted({name for own in named for name in own} - set(by_name))
     if unseen:
         raise DataError(
             f"labels: class {unseen[0]!r} does not occur in training; "
             f"known: {', '.join(map(repr, classes.names))}"
         )
-    return [by_name[name] for name in named]
+    sets = [tuple(by_name[name] for name in own) for own in named]
+    return sets if several else [own[0] for own in sets]
 
 
 def label_entropy(labels: NDArray[np.int64]) -> float:
@@ -235,9 +297,12 @@ def check_trainable(batches: LabelledBatches, classes: Classes) -> None:
     Raises
     ------
     DataError
-        It is empty, or all of one class.
+        It is empty, or all of one class, or no label tells texts apart.
     """
     n_texts = len(batches.encoded)
     if not n_texts:
         raise DataError("texts: expected at least two, found none")
+    if classes.task == "multi_label":
+        check_label_sets(batches.labels, classes.names)
+        return
     check_labels(batches.labels, n_texts=n_texts, n_classes=len(classes.values))

@@ -6,25 +6,25 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import asdict
 from typing import Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from nbutils.batching import epoch_batches
 from nbutils.encoder.masks import DropoutBits
 from nbutils.encoder.swap import refresh_encoder
-from nbutils.metrics import confusion_matrix, macro_f1
 from nbutils.params.fine_tune import FineTuneParams
-from nbutils.prediction import autocast, cross_entropy, predict_logits
+from nbutils.prediction import autocast, predict_logits
 from nbutils.training.checkpointing import Checkpoints
 from nbutils.training.embedding import RowEmbedding
-from nbutils.training.examples import LabelledBatches, label_entropy
+from nbutils.training.examples import LabelledBatches
 from nbutils.training.history import History, StepRecord, ValidationRecord
 from nbutils.training.machine import choose_precision, keep_pages, peak_memory_mib
+from nbutils.training.objective import make_objective
 from nbutils.training.optimizer import build_optimizer, gradient_norm, scheduled_rate, step_clipped
 from nbutils.training.pitfalls import LossWatch
 from nbutils.training.state import capture, restore
@@ -80,16 +80,20 @@ class Training:
         self.dropout, self.checkpoints = dropout, checkpoints
         self.device = model.device.type
         self.precision = choose_precision(params.precision, self.device)
-        self.n_classes = int(model.config.num_labels)
-        self.weights = self._class_weights()
+        names = [str(name) for _, name in sorted(model.config.id2label.items())]
+        self.objective = make_objective(
+            train.labels, label_names=names, params=params, device=self.device
+        )
         self.optimizer = build_optimizer(model, params)
-        self.watch = LossWatch(n_classes=self.n_classes, learning_rate=params.learning_rate)
+        self.watch = LossWatch(
+            guessing=self.objective.guessing, learning_rate=params.learning_rate
+        )
         self.steps_per_epoch = len(self._epoch(0))
         self.history = History(
             total_steps=params.epochs * self.steps_per_epoch,
             device=self.device,
             precision=self.precision,
-            label_entropy=label_entropy(train.labels),
+            label_entropy=self.objective.label_entropy,
         )
         self.best_state: dict[str, torch.Tensor] | None = None
         self.best_rank: tuple[float, float] | None = None
@@ -200,45 +204,20 @@ class Training:
         with autocast(self.device, self.precision):
             inputs = self.train.encoded.batch(part, device=self.device)
             logits = self.model(**inputs).logits
-        total = F.cross_entropy(
-            logits.float(),
-            labels,
-            weight=self.weights,
-            label_smoothing=self.params.label_smoothing,
-            reduction="sum",
-        )
+        total = self.objective.loss_sum(logits.float(), labels)
         # Divided by the weight of the whole effective batch, not of this part of it: the mean of
         # parts of unequal size is not the mean of the whole.
-        loss = total / self._weight_of(whole)
+        loss = total / self.objective.weight_of(whole)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item()
-
-    def _class_weights(self) -> torch.Tensor | None:
-        if self.params.class_weights == "none":
-            return None
-        counts = np.bincount(self.train.labels, minlength=self.n_classes)
-        weights = len(self.train.labels) / (self.n_classes * np.maximum(counts, 1))
-        return torch.tensor(weights, dtype=torch.float32, device=self.device)
-
-    def _weight_of(self, rows: Rows) -> float:
-        if self.weights is None:
-            return float(len(rows))
-        return float(self.weights.cpu().numpy()[self.train.labels[rows]].sum())
 
     def _validate(self) -> None:
         if self.validation is None or not len(self.validation.labels):
             return
         last = self.history.steps[-1]
         logits = predict_logits(self.model, self.validation.encoded, precision=self.precision)
-        labels = self.validation.labels
-        matrix = confusion_matrix(labels, logits.argmax(1), n_classes=self.n_classes)
-        record = ValidationRecord(
-            step=last.step,
-            epoch=last.epoch,
-            loss=cross_entropy(logits, labels),
-            accuracy=float(np.trace(matrix) / matrix.sum()),
-            macro_f1=float(macro_f1(matrix)),
-        )
+        scores = self.objective.score(logits, self.validation.labels)
+        record = ValidationRecord(step=last.step, epoch=last.epoch, **asdict(scores))
         self.history.validations.append(record)
         self._keep_if_best(record)
         if self.watcher is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -127,21 +127,48 @@ def check_labels(labels: ArrayLike | None, *, n_texts: int, n_classes: int) -> N
     return found.astype(np.int64)
 
 
+def check_label_sets(indicators: NDArray[np.integer], label_names: Sequence[str]) -> None:
+    """Refuse label sets that teach nothing.
+
+    Parameters
+    ----------
+    indicators
+        Whether text i has label k, shape (N, K).
+    label_names
+        K names.
+
+    Raises
+    ------
+    DataError
+        There are fewer than two labels, or every text has the same set of them.
+    """
+    if len(label_names) < 2:
+        raise DataError(
+            f"labels: expected at least two different ones in the lists, found {len(label_names)}; "
+            "for one label that a text has or has not, give 1 or 0 for each text instead of a list"
+        )
+    if (indicators == indicators[0]).all():
+        raise DataError(
+            "labels: expected texts with different labels, found the same for every text; a "
+            "classifier learns nothing from them"
+        )
+
+
 class LossWatch:
     """Stops a training whose loss is not a number any more or has run away.
 
     Parameters
     ----------
-    n_classes
-        K; guessing costs ln K nats.
+    guessing
+        Loss of guessing, in nats: ln K for K classes.
     learning_rate
         Peak of the schedule, for the advice.
     """
 
-    def __init__(self, *, n_classes: int, learning_rate: float) -> None:
+    def __init__(self, *, guessing: float, learning_rate: float) -> None:
         self.recent: deque[float] = deque(maxlen=WINDOW)
         self.start: float | None = None
-        self.guessing = math.log(n_classes)
+        self.guessing = guessing
         self.learning_rate = learning_rate
 
     def look(self, step: int, loss: float, gradient_norm: float) -> None:

@@ -1,0 +1,232 @@
+"""What a training makes small, and what its validation is judged by: one objective per task.
+
+With one label per text it is the cross-entropy of a choice among K classes. With several it is the
+binary cross-entropy of K questions, each answered by a sigmoid of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from nbutils.errors import ParameterError, suggest
+from nbutils.metrics import confusion_matrix, macro_f1
+from nbutils.params.fine_tune import FineTuneParams
+from nbutils.prediction import cross_entropy
+from nbutils.training.examples import label_entropy
+
+Rows = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ValidationScores:
+    """What a look at the validation split found: scores in [0, 1], and the loss in nats."""
+
+    loss: float
+    accuracy: float
+    macro_f1: float
+
+
+class Objective(Protocol):
+    """The loss of one training, its scale, and its scores.
+
+    Attributes
+    ----------
+    guessing
+        Loss, in nats, of a model that knows nothing: logits of 0.
+    label_entropy
+        Loss, in nats, of a model that has learnt how frequent each label is and nothing else.
+    """
+
+    guessing: float
+    label_entropy: float
+
+    def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the summed loss of B texts, given logits (B, K) in float32 and their labels."""
+
+    def weight_of(self, rows: Rows) -> float:
+        """Return what the summed loss of these training rows is divided by to be a mean.
+
+        It is asked for the whole effective batch, not for the part of it that was just computed:
+        the mean of parts of unequal size is not the mean of the whole.
+        """
+
+    def score(self, logits: FloatArray, labels: NDArray[np.integer]) -> ValidationScores:
+        """Return scores and mean loss, without weights and smoothing, of logits (N, K)."""
+
+
+def make_objective(
+    labels: NDArray[np.integer],
+    *,
+    label_names: Sequence[str],
+    params: FineTuneParams,
+    device: str = "cpu",
+) -> Objective:
+    """Return the objective of a training.
+
+    Parameters
+    ----------
+    labels
+        Of the training split: ids (N,), or indicators (N, K) where texts have several labels.
+    label_names
+        K names.
+    params
+        `class_weights` and `label_smoothing`.
+    device
+        Where the logits are.
+
+    Raises
+    ------
+    ParameterError
+        `class_weights` names a label that there is not.
+    """
+    weights = _weigh(labels, label_names=label_names, params=params)
+    kind = SingleLabel if labels.ndim == 1 else MultiLabel
+    return kind(
+        labels,
+        n_labels=len(label_names),
+        weights=weights,
+        smoothing=params.label_smoothing,
+        device=device,
+    )
+
+
+def _weigh(
+    labels: NDArray[np.integer], *, label_names: Sequence[str], params: FineTuneParams
+) -> FloatArray | None:
+    """Return the weights of K labels, shape (K,); None: all alike."""
+    if params.class_weights == "none":
+        return None
+    if not isinstance(params.class_weights, str):
+        return _weights_by_name(params.class_weights, label_names)
+    if labels.ndim == 1:
+        counts = np.bincount(labels, minlength=len(label_names))
+        return np.asarray(len(labels) / (len(label_names) * np.maximum(counts, 1)), np.float64)
+    positives = labels.sum(axis=0, dtype=np.int64)
+    return np.asarray((len(labels) - positives) / np.maximum(positives, 1), np.float64)
+
+
+def _weights_by_name(weights: Mapping[str, float], names: Sequence[str]) -> FloatArray:
+    for name in weights:
+        if name not in names:
+            raise ParameterError(f"class_weights: no label {name!r}{suggest(name, names)}")
+    return np.array([weights.get(name, 1.0) for name in names])
+
+
+class SingleLabel:
+    """Cross-entropy of one choice among K classes.
+
+    A class weight multiplies the loss of the class's texts; the mean is over the weights.
+    """
+
+    def __init__(
+        self,
+        labels: NDArray[np.integer],
+        *,
+        n_labels: int,
+        weights: FloatArray | None,
+        smoothing: float,
+        device: str,
+    ) -> None:
+        self.labels, self.smoothing = labels, smoothing
+        # in the loss they are float32 too: the mean of equal losses is that loss
+        self.weights = None if weights is None else weights.astype(np.float32)
+        self.tensor = _to_device(weights, device)
+        self.guessing = math.log(n_labels)
+        self.label_entropy = label_entropy(labels.astype(np.int64))
+
+    def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(
+            logits,
+            labels,
+            weight=self.tensor,
+            label_smoothing=self.smoothing,
+            reduction="sum",
+        )
+
+    def weight_of(self, rows: Rows) -> float:
+        if self.weights is None:
+            return float(len(rows))
+        return float(self.weights[self.labels[rows]].sum())
+
+    def score(self, logits: FloatArray, labels: NDArray[np.integer]) -> ValidationScores:
+        matrix = confusion_matrix(labels, logits.argmax(1), n_classes=logits.shape[1])
+        return ValidationScores(
+            loss=cross_entropy(logits, labels.astype(np.int64)),
+            accuracy=float(np.trace(matrix) / matrix.sum()),
+            macro_f1=float(macro_f1(matrix)),
+        )
+
+
+class MultiLabel:
+    """Binary cross-entropy of K labels, each with a sigmoid; the mean is over texts and labels.
+
+    A weight multiplies the loss where a text has the label (torch's `pos_weight`) and leaves it
+    where it has not; ``balanced`` is the ratio of texts without the label to texts with it.
+    Label smoothing by s turns the targets 1 and 0 into 1 - s/2 and s/2.
+    """
+
+    def __init__(
+        self,
+        labels: NDArray[np.integer],
+        *,
+        n_labels: int,
+        weights: FloatArray | None,
+        smoothing: float,
+        device: str,
+    ) -> None:
+        self.n_labels, self.smoothing = n_labels, smoothing
+        self.tensor = _to_device(weights, device)
+        shares = labels.mean(axis=0) * (1 - smoothing) + smoothing / 2
+        present = shares if weights is None else shares * weights
+        self.guessing = math.log(2) * float((present + 1 - shares).mean())
+        self.label_entropy = float(_binary_entropy(present, 1 - shares).mean())
+
+    def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        targets = labels.to(logits.dtype) * (1 - self.smoothing) + self.smoothing / 2
+        return F.binary_cross_entropy_with_logits(
+            logits, targets, pos_weight=self.tensor, reduction="sum"
+        )
+
+    def weight_of(self, rows: Rows) -> float:
+        return float(len(rows) * self.n_labels)
+
+    def score(self, logits: FloatArray, labels: NDArray[np.integer]) -> ValidationScores:
+        true, predicted = labels.astype(bool), logits >= 0  # a probability of 0.5
+        hits, total = (true & predicted).sum(0), true.sum(0) + predicted.sum(0)
+        f1 = 2 * hits / np.maximum(total, 1)
+        # log(1 + exp(x)) - y x, without overflow
+        losses = np.logaddexp(0, logits) - true * logits
+        return ValidationScores(
+            loss=float(losses.mean()),
+            accuracy=float((true == predicted).all(axis=1).mean()),
+            macro_f1=float(f1[total > 0].mean()) if (total > 0).any() else 0.0,
+        )
+
+
+def sigmoid(logits: FloatArray) -> FloatArray:
+    """Return the probability of each label, each for itself, shape (N, K)."""
+    from scipy.special import expit
+
+    return np.asarray(expit(logits), np.float64)
+
+
+def _binary_entropy(present: FloatArray, absent: FloatArray) -> FloatArray:
+    """Return the least loss of one constant answer to questions of these weights of yes and no."""
+    total = present + absent
+    share = np.clip(present / np.maximum(total, 1e-12), 1e-12, 1 - 1e-12)
+    return np.asarray(-(present * np.log(share) + absent * np.log(1 - share)), np.float64)
+
+
+def _to_device(weights: FloatArray | None, device: str) -> torch.Tensor | None:
+    if weights is None:
+        return None
+    return torch.tensor(weights, dtype=torch.float32, device=device)
