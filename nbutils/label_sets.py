@@ -21,6 +21,7 @@ BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
 NO_LABEL = "(none)"
+NOTHING = "(nothing)"  # what a text got instead of a label that was missed
 BETWEEN = "; "  # labels of one text, where people read them
 
 
@@ -29,7 +30,7 @@ def holds_sets(labels: pd.Series[Any]) -> bool:
     return labels.dtype == object
 
 
-def set_column(label_sets: Iterable[Iterable[int]]) -> pd.Series[Any]:
+def set_column(label_sets: Iterable[Any]) -> pd.Series[Any]:
     """Return a column of sets of ids: sorted tuples, None kept where a row has None."""
     import pandas as pd
 

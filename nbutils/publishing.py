@@ -242,8 +242,13 @@ def fingerprint_predictions(path: Path) -> str:
         if column.dtype.kind in "if":
             found.update(column.to_numpy(f"<{column.dtype.kind}8").tobytes())
         else:
-            found.update("\n".join(map(str, column)).encode())
+            found.update("\n".join(map(_plain_text, column)).encode())
     return found.hexdigest()
+
+
+def _plain_text(value: Any) -> str:
+    # a list of labels is read as an array, whose text depends on the version of numpy
+    return str(value.tolist() if hasattr(value, "tolist") else value)
 
 
 def _write_pages(

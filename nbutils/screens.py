@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nbutils.artifacts import NOTEBOOKS, STAGES
+from nbutils.label_sets import NOTHING
 from nbutils.params.study import Study
 from nbutils.published import compare_with_target
 from nbutils.report.page import Comparison, Fact, Link, Page
@@ -20,6 +21,13 @@ TITLES = {
     "error_analysis": "Error analysis",
 }
 SUMMARY = "index.html"
+CLASS_FACTS = {"Test accuracy": "accuracy", "Macro F1": "macro_f1"}
+SET_FACTS = {
+    "Micro F1": "micro_f1",
+    "Macro F1": "macro_f1",
+    "Subset accuracy": "accuracy",
+    "Mean average precision": "mean_average_precision",
+}
 LAST_COMPLETED = "last-completed"  # in a report's folder: the pages from before a run failed
 
 
@@ -123,11 +131,11 @@ def _lead(run: StudyRun, results: Results) -> str:
         return study.description
     if not card:
         return f"{study.fine_tune.model} on {study.data_prep.dataset}."
-    counts = card["splits"]
+    counts, kind = card["splits"], _kind_of_names(card)
     total = sum(counts.values())
     return (
         f"{study.fine_tune.model} fine-tuned on {study.data_prep.dataset}: {total:,} texts, "
-        f"{len(card['label_names'])} classes, {counts.get('train', 0):,} of them for training."
+        f"{len(card['label_names'])} {kind}, {counts.get('train', 0):,} of them for training."
     )
 
 
@@ -136,6 +144,15 @@ Screen = tuple[tuple[Fact, ...], tuple[str, ...], tuple[str, ...]]
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
+
+
+def _kind_of_names(card: Mapping[str, Any]) -> str:
+    return "labels" if card.get("label_sets") else "classes"
+
+
+def _per_text(card: Mapping[str, Any]) -> str:
+    sets = card.get("label_sets")
+    return f"{sets['mean']:.2f} per text, {sets['most']} at most" if sets else ""
 
 
 def _interval(score: Mapping[str, Any]) -> str:
@@ -153,7 +170,7 @@ def _data_prep_screen(study: Study, results: Results) -> Screen:
             f"{sum(splits.values()):,}",
             ", ".join(f"{count:,} {name}" for name, count in splits.items()),
         ),
-        Fact("Classes", str(len(card["label_names"]))),
+        Fact(_kind_of_names(card).capitalize(), str(len(card["label_names"])), _per_text(card)),
         Fact(
             "Exact copies found",
             f"{duplicates['exact_copies']:,}",
@@ -166,8 +183,11 @@ def _data_prep_screen(study: Study, results: Results) -> Screen:
         ),
     ]
     if card.get("baseline"):
-        score = card["baseline"]["test"]["accuracy"]
-        facts.append(Fact("Baseline to beat", _percent(score["value"]), _interval(score)))
+        scores = card["baseline"]["test"]
+        several = "micro_f1" in scores
+        score = scores["micro_f1" if several else "accuracy"]
+        label = "Micro F1 to beat" if several else "Baseline to beat"
+        facts.append(Fact(label, _percent(score["value"]), _interval(score)))
     verdict = (
         f"{duplicates['exact_copies']:,} exact copies were found; nothing from the test side is "
         "seen in training."
@@ -182,16 +202,19 @@ def _fine_tune_screen(study: Study, results: Results) -> Screen:
     cautions = tuple(find_cautions(study.fine_tune, results.card))
     if not metrics:
         return (), (), cautions
-    accuracy, f1 = metrics["test"]["accuracy"], metrics["test"]["macro_f1"]
     training = metrics["training"]
+    several = metrics.get("task") == "multi_label"
+    shown = SET_FACTS if several else CLASS_FACTS
     facts = [
-        Fact("Test accuracy", _percent(accuracy["value"]), _interval(accuracy)),
-        Fact("Macro F1", _percent(f1["value"]), _interval(f1)),
+        Fact(label, _percent(score["value"]), _interval(score))
+        for label, name in shown.items()
+        for score in [metrics["test"][name]]
     ]
     verdicts = []
     if metrics.get("baseline"):
-        base = metrics["baseline"]["accuracy"]
-        facts.append(Fact("TF-IDF baseline", _percent(base["value"]), _interval(base)))
+        base = metrics["baseline"]["micro_f1" if several else "accuracy"]
+        label = "TF-IDF baseline, micro F1" if several else "TF-IDF baseline"
+        facts.append(Fact(label, _percent(base["value"]), _interval(base)))
         verdicts.append(describe_gain(metrics["against_baseline"]))
     facts.append(
         Fact(
@@ -207,7 +230,8 @@ def _fine_tune_screen(study: Study, results: Results) -> Screen:
 
 def describe_gain(gain: Mapping[str, Any]) -> str:
     """Return a sentence on a paired comparison with the baseline."""
-    points = f"{100 * abs(gain['value']):.1f} points"
+    of_what = " of micro F1" if gain.get("score") == "micro_f1" else ""
+    points = f"{100 * abs(gain['value']):.1f} points{of_what}"
     interval = f"95 % interval {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}"
     if gain["low"] > 0:
         return f"It beats the TF-IDF baseline by {points} on the same test texts ({interval})."
@@ -217,8 +241,8 @@ def describe_gain(gain: Mapping[str, Any]) -> str:
             "use the baseline, or find out what went wrong."
         )
     return (
-        f"It does not beat the TF-IDF baseline beyond chance: {100 * gain['value']:+.1f} points on "
-        f"the same test texts ({interval})."
+        f"It does not beat the TF-IDF baseline beyond chance: {100 * gain['value']:+.1f} "
+        f"points{of_what} on the same test texts ({interval})."
     )
 
 
@@ -227,15 +251,29 @@ def _error_analysis_screen(study: Study, results: Results) -> Screen:
     if not findings:
         return (), (), ()
     mistakes, total = findings["mistakes"]["test"], results.metrics["test"]["accuracy"]["n"]
+    several = findings.get("task") == "multi_label"
+    kind = ", with a label missed or spurious" if several else ""
     facts = (
-        Fact("Mistakes", f"{mistakes:,}", f"of {total:,} test texts"),
+        Fact("Mistakes", f"{mistakes:,}", f"of {total:,} test texts{kind}"),
         Fact("Calibration error", _percent(findings["calibration"]["ece"]), "ECE, 0 is perfect"),
     )
     verdicts = []
     if findings["top_confusions"]:
         worst = findings["top_confusions"][0]
-        verdicts.append(
-            f"Most frequent mistake: {worst['label']} taken for {worst['predicted']}, "
-            f"{worst['count']} times ({_percent(worst['share'])} of the class)."
-        )
+        verdicts.append(_worst_label(worst) if several else _worst_pair(worst))
     return facts, tuple(verdicts), ()
+
+
+def _worst_pair(pair: Mapping[str, Any]) -> str:
+    return (
+        f"Most frequent mistake: {pair['label']} taken for {pair['predicted']}, "
+        f"{pair['count']} times ({_percent(pair['share'])} of the class)."
+    )
+
+
+def _worst_label(pair: Mapping[str, Any]) -> str:
+    instead = "" if pair["predicted"] == NOTHING else f" and {pair['predicted']} given instead"
+    return (
+        f"Most frequent mistake: {pair['label']} missed{instead}, {pair['count']} times "
+        f"({_percent(pair['share'])} of its texts)."
+    )

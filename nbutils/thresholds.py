@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbutils.label_sets import BoolArray
+from nbutils.label_sets import BoolArray, to_indicators
 
 DEFAULT = 0.5
 FEWEST_POSITIVES = 10  # validation texts with a label, from which its threshold is chosen
@@ -96,9 +96,20 @@ def _best_threshold(labels: BoolArray, pred_probs: FloatArray) -> float:
     return float(candidates[np.argmin(np.abs(candidates - DEFAULT))])
 
 
-def threshold_curve(
-    labels: BoolArray, pred_probs: FloatArray, *, points: int = 99
-) -> pd.DataFrame:
+def validation_curve(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return `threshold_curve` of the validation texts in predictions of label sets.
+
+    Parameters
+    ----------
+    predictions
+        `split`, `label` (tuples of ids) and `prob_<label>...`.
+    """
+    own = predictions[predictions["split"] == "validation"]
+    pred_probs = own[[name for name in own.columns if str(name).startswith("prob_")]].to_numpy()
+    return threshold_curve(to_indicators(own["label"], n_labels=pred_probs.shape[1]), pred_probs)
+
+
+def threshold_curve(labels: BoolArray, pred_probs: FloatArray, *, points: int = 99) -> pd.DataFrame:
     """Return what one threshold for all labels would give, over all pairs of text and label.
 
     Parameters

@@ -87,6 +87,27 @@ def make_reviews(n: int, *, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"text": rows.keys(), "label": rows.values()})
 
 
+TOPICS = {"cast": WORDS[12:13], "music": WORDS[14:15], "praise": WORDS[:5], "scorn": WORDS[5:10]}
+
+
+def make_topics(n: int, *, seed: int = 0) -> pd.DataFrame:
+    """Return `n` made-up reviews: `text` and `labels`, a list of any of four topics."""
+    random = np.random.default_rng(seed)
+    rows: dict[str, list[str]] = {}
+    while len(rows) < n:
+        labels = [name for name in TOPICS if random.random() < 0.35]
+        words = [*random.choice(WORDS[15:], 9)]
+        words += [word for name in labels for word in random.choice(TOPICS[name], 2)]
+        rows.setdefault(" ".join(random.permutation(words)), labels)
+    return pd.DataFrame({"text": rows.keys(), "labels": rows.values()})
+
+
+@pytest.fixture
+def topics() -> pd.DataFrame:
+    """Return 160 made-up reviews with any number of four labels."""
+    return make_topics(160)
+
+
 @pytest.fixture
 def reviews() -> pd.DataFrame:
     """Return eighty made-up reviews of two classes."""

@@ -166,7 +166,7 @@ def _vectorize(texts: list[str]) -> tuple[Any, Any]:
     raise ValueError("expected texts with at least one character")  # empty ones are dropped before
 
 
-def _fit(features: Any, labels: npt.NDArray[np.int64]) -> Any:
+def _fit(features: Any, labels: npt.NDArray[Any]) -> Any:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 

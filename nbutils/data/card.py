@@ -70,7 +70,7 @@ def build_data_card(
         "counts": {**texts.counts, "examples": len(texts.frame)},
         "label_names": list(texts.label_names),
         "id2label": {str(label): name for label, name in enumerate(texts.label_names)},
-        "splits": {str(name): int(n) for name, n in _split_sizes(texts).items()},
+        "splits": {str(name): int(n) for name, n in texts.split_sizes().items()},
         "given_splits": sorted(set(cleaned.frame["split"]) - {""}),
         "classes": {
             str(name): {str(split): int(n) for split, n in row.items()}
@@ -135,11 +135,6 @@ def headline_score(scores: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """Return the name and the value of the score that is shown first: micro F1 for label sets."""
     key = "micro_f1" if "micro_f1" in scores else "accuracy"
     return HEADLINES[key], scores[key]
-
-
-def _split_sizes(texts: LabelledTexts) -> dict[str, int]:
-    sizes = texts.frame["split"].value_counts()
-    return {name: int(sizes[name]) for name in ("train", "validation", "test") if name in sizes}
 
 
 def _label_facts(sets: Mapping[str, Any] | None) -> dict[str, str | int]:

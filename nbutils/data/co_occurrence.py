@@ -80,9 +80,7 @@ def describe_label_sets(
     if not holds_sets(labels):
         return None
     sizes = labels.map(len)
-    pairs = pair_labels(
-        count_together(labels, n_labels=len(label_names)), label_names=label_names
-    )
+    pairs = pair_labels(count_together(labels, n_labels=len(label_names)), label_names=label_names)
     return {
         "mean": float(sizes.mean()),
         "most": int(sizes.max()),

@@ -66,6 +66,11 @@ class LabelledTexts:
         """Return the same texts with another frame: fewer rows, or splits filled in."""
         return replace(self, frame=frame)
 
+    def split_sizes(self) -> dict[str, int]:
+        """Return examples per split, in the order of training, validation, test."""
+        sizes = self.frame["split"].value_counts()
+        return {split: int(sizes[split]) for split in SPLIT_ORDER if split in sizes}
+
     def class_counts(self) -> pd.DataFrame:
         """Return examples per class, of shape (K, splits): a row per class, a column per split."""
         order = [split for split in SPLIT_ORDER if (self.frame["split"] == split).any()]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nbutils.artifacts import write_bytes, write_json
+from nbutils.artifacts import write_json
 from nbutils.data.baseline import Baseline, fit_baseline
 from nbutils.data.card import build_data_card
 from nbutils.data.duplicates import find_duplicates, remove_leakage
@@ -14,6 +14,7 @@ from nbutils.data.loading import LabelledTexts, load_labelled_texts
 from nbutils.data.splitting import sample_examples, save_splits, split_examples
 from nbutils.data.tokens import measure_tokens
 from nbutils.params.data_prep import DataPrepParams
+from nbutils.prediction_files import write_predictions
 
 
 def prepare_data(params: DataPrepParams, folder: Path) -> dict[str, Any]:
@@ -77,5 +78,5 @@ def save_prepared(
     if baseline is None:
         (folder / "baseline.parquet").unlink(missing_ok=True)
     else:
-        write_bytes(folder / "baseline.parquet", baseline.predictions.to_parquet(index=False))
+        write_predictions(folder / "baseline.parquet", baseline.predictions)
     write_json(folder / "data_card.json", card)

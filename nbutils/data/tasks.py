@@ -135,9 +135,7 @@ def _json_list(label: str) -> list[Any] | None:
     return found if isinstance(found, list) else None
 
 
-def _first_of_each(
-    parts: Sequence[RawTexts], *, in_text: bool
-) -> tuple[str | None, str | None]:
+def _first_of_each(parts: Sequence[RawTexts], *, in_text: bool) -> tuple[str | None, str | None]:
     """Return where the first list of labels stands, and where the first plain label.
 
     With `in_text`, a JSON list in a string counts as a list.

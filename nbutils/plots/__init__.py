@@ -12,6 +12,12 @@ from nbutils.plots.data import (
     plot_token_lengths,
 )
 from nbutils.plots.figure import alt_text, show, to_svg
+from nbutils.plots.label_sets import (
+    plot_co_occurrence,
+    plot_errors,
+    plot_label_outcomes,
+    plot_threshold_curve,
+)
 from nbutils.plots.predictions import plot_calibration, plot_confidence_histogram, plot_confusion
 from nbutils.plots.training import (
     plot_gradient_norm,
@@ -25,12 +31,16 @@ __all__ = [
     "plot_bars",
     "plot_calibration",
     "plot_class_balance",
+    "plot_co_occurrence",
     "plot_confidence_histogram",
     "plot_confusion",
+    "plot_errors",
     "plot_gradient_norm",
+    "plot_label_outcomes",
     "plot_learning_rate",
     "plot_loss_curves",
     "plot_score_intervals",
+    "plot_threshold_curve",
     "plot_token_lengths",
     "plot_validation_scores",
     "show",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,7 +72,48 @@ def plot_confusion(
     matrix = np.asarray(matrix)
     totals = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     values = matrix / totals if normalised else matrix.astype(float)
-    count = len(values)
+    diagonal = np.eye(len(values), dtype=bool)
+    ramps = [(RIGHT, diagonal), (WRONG, ~diagonal)]
+    cells = Cells(values, _levels(values), ramps, as_shares=normalised)
+    ax = draw_square(cells, label_names=label_names, ax=ax)
+    ax.set(xlabel="predicted class", ylabel="true class")
+    title = "Confusion matrix, " + ("share of each true class" if normalised else "counts")
+    return describe(ax, title=title, alt=f"{title}. {_confusion_in_words(matrix, label_names)}")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What a square matrix is drawn from.
+
+    Parameters
+    ----------
+    values, levels
+        ``(K, K)`` numbers, and the step of the colour ramp of each, 0 for none.
+    ramps
+        Colour ramps, each with the cells ``(K, K)`` that it is for.
+    as_shares
+        Whether the numbers are shares, shown in percent.
+    """
+
+    values: NDArray[Any]
+    levels: NDArray[Any]
+    ramps: Sequence[tuple[Sequence[Colour], NDArray[np.bool_]]]
+    as_shares: bool
+
+
+def draw_square(cells: Cells, *, label_names: Sequence[str], ax: Axes | None) -> Axes:
+    """Draw a matrix with its numbers and the names of its rows and columns.
+
+    Parameters
+    ----------
+    cells
+        The matrix.
+    label_names
+        K names.
+    ax
+        Axes to draw on; none: a new figure whose size follows K.
+    """
+    count = len(cells.values)
     cell = next(size for most, size in CELL_SIZES if count <= most)
     names = [shorten(name, width=16 if count > 6 else 18) for name in label_names]
     turn = _turn(names, points=72 * cell)
@@ -79,12 +121,10 @@ def plot_confusion(
     below = {0: 0.5, 40: 0.6 + 0.6 * longest, 90: 0.5 + longest}[turn]
     width, height = cell * count + 0.75 + longest, cell * count + 0.45 + below
     ax = axes_for(ax, width=max(NARROWEST, width), height=height)
-    levels = _levels(values)
-    _draw_cells(ax, levels)
-    _annotate_cells(ax, values, levels, points=72 * cell, normalised=normalised)
+    _draw_cells(ax, cells)
+    _annotate_cells(ax, cells, points=72 * cell)
     _name_classes(ax, names, points=72 * cell)
-    title = "Confusion matrix, " + ("share of each true class" if normalised else "counts")
-    return describe(ax, title=title, alt=f"{title}. {_confusion_in_words(matrix, label_names)}")
+    return ax
 
 
 def _levels(values: NDArray[Any]) -> NDArray[Any]:
@@ -99,18 +139,17 @@ def _levels(values: NDArray[Any]) -> NDArray[Any]:
     return levels
 
 
-def _draw_cells(ax: Axes, levels: NDArray[Any]) -> None:
+def _draw_cells(ax: Axes, drawn: Cells) -> None:
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
-    count = len(levels)
+    count = len(drawn.levels)
     gap = 0.03 if count <= 24 else 0.0
     square = np.array([[gap, gap], [1 - gap, gap], [1 - gap, 1 - gap], [gap, 1 - gap], [gap, gap]])
     codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
-    diagonal = np.eye(count, dtype=bool)
     for level in range(1, LEVELS + 1):
-        for ramp, side in ((RIGHT, diagonal), (WRONG, ~diagonal)):
-            cells = np.argwhere((levels == level) & side)[:, ::-1]  # (column, row) is (x, y)
+        for ramp, side in drawn.ramps:
+            cells = np.argwhere((drawn.levels == level) & side)[:, ::-1]  # (column, row) is (x, y)
             if len(cells):  # one path for all cells of a colour keeps 100 classes small
                 corners = (cells[:, None, :] - 0.5 + square).reshape(-1, 2)
                 path = Path(corners, codes * len(cells))
@@ -121,17 +160,16 @@ def _draw_cells(ax: Axes, levels: NDArray[Any]) -> None:
         spine.set(visible=True, color=GRID.light)
 
 
-def _annotate_cells(
-    ax: Axes, values: NDArray[Any], levels: NDArray[Any], *, points: float, normalised: bool
-) -> None:
-    widest = 3 if normalised else len(f"{int(values.max(initial=0)):,}")
+def _annotate_cells(ax: Axes, cells: Cells, *, points: float) -> None:
+    values = cells.values
+    widest = 3 if cells.as_shares else len(f"{int(values.max(initial=0)):,}")
     size = min(11.0, 0.86 * points / (0.62 * max(widest, 2)))
     if size < SMALLEST_TEXT or points < SMALLEST_CELL:
         return
     for (row, column), value in np.ndenumerate(values):
         if value > 0:
-            text = _share_in_cell(value) if normalised else f"{int(value):,}"
-            colour = _text_colour(int(levels[row, column])).light
+            text = _share_in_cell(value) if cells.as_shares else f"{int(value):,}"
+            colour = _text_colour(int(cells.levels[row, column])).light
             ax.text(column, row, text, ha="center", va="center", size=size, color=colour)
 
 
@@ -152,7 +190,6 @@ def _name_classes(ax: Axes, names: list[str], *, points: float) -> None:
         tilt |= {"ha": "right", "rotation_mode": "anchor"}
     ax.set_xticks(range(count), names, size=size, color=INK.light, **tilt)
     ax.set_yticks(range(count), names, size=size, color=INK.light)
-    ax.set(xlabel="predicted class", ylabel="true class")
 
 
 def _turn(names: list[str], *, points: float) -> int:
@@ -178,7 +215,9 @@ def _confusion_in_words(matrix: NDArray[Any], label_names: Sequence[str]) -> str
 
 
 @styled
-def plot_calibration(bins: pd.DataFrame, *, ece: float, ax: Axes | None = None) -> Axes:
+def plot_calibration(
+    bins: pd.DataFrame, *, ece: float, unit: str = "texts", ax: Axes | None = None
+) -> Axes:
     """Draw how often the model is right when it is so many percent sure.
 
     Parameters
@@ -188,6 +227,8 @@ def plot_calibration(bins: pd.DataFrame, *, ece: float, ax: Axes | None = None) 
         `high`, and `n` predictions; empty bins are left out.
     ece
         Expected calibration error in [0, 1]: 0 is perfect (Guo et al., 2017).
+    unit
+        What the predictions are made of, in the plural.
     ax
         Axes to draw on; none: a new figure.
     """
@@ -205,7 +246,7 @@ def plot_calibration(bins: pd.DataFrame, *, ece: float, ax: Axes | None = None) 
         color=BLUE.light,
         linewidths=0,
         zorder=3,
-        label="model (area: number of texts)",
+        label=f"model (area: number of {unit})",
     )
     low = float(min(shown["confidence"].min(), shown["low"].min())) if len(shown) else 0.0
     low = max(0.0, np.floor(10 * low) / 10 - 0.02)
@@ -234,6 +275,7 @@ def plot_confidence_histogram(
     correct: NDArray[np.bool_],
     *,
     bins: int = 20,
+    unit: str = "texts",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the confidences of right and of wrong predictions, one above the other.
@@ -246,6 +288,8 @@ def plot_confidence_histogram(
         ``(N,)``, whether the prediction is right.
     bins
         Bars from the lowest confidence to 1.
+    unit
+        What the predictions are made of, in the plural.
     ax
         Axes to draw on; none: a new figure.
 
@@ -273,7 +317,7 @@ def plot_confidence_histogram(
     ax.set_yticks([-1, 0, 1], [f"{tallest['wrong']:,}", "0", f"{tallest['right']:,}"])
     grid_on(ax, "y")
     ax.xaxis.set_major_formatter(lambda value, _: percent(value, digits=0))
-    ax.set(xlabel="confidence of the prediction", ylabel="texts")
+    ax.set(xlabel="confidence of the prediction", ylabel=unit)
     legend_above(ax)
     title = "Confidence of right and wrong predictions"
     return describe(ax, title=title, alt=f"{title}. {_confidence_in_words(confidences, correct)}")

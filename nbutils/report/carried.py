@@ -13,9 +13,11 @@ from nbutils.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 COLUMNS = ("example_id", "label", "predicted", "confidence")
 TYPES = {"example_id": "int64", "label": "int64", "predicted": "int64", "confidence": "float64"}
+SETS = ("label", "predicted")  # tuples where texts have several labels
 DECIMALS = 6  # of the confidence
 MOST_ROWS = 20_000  # about 120 kB in a page
 FORM = "base64 of zlib of JSON: one list per column"
@@ -29,15 +31,29 @@ def read_test_rows(predictions: Path) -> pd.DataFrame:
     -------
     DataFrame
         `example_id, label, predicted, confidence`, by `example_id`; the confidence is the
-        probability of the predicted label, in [0, 1].
+        probability of the predicted label, in [0, 1]. Where texts have several labels, those are
+        tuples, and the confidence is the mean probability of each label's answer, yes or no.
     """
-    import pandas as pd
+    from nbutils.label_sets import holds_sets
+    from nbutils.prediction_files import read_predictions
 
-    table = pd.read_parquet(predictions)
+    table = read_predictions(predictions)
     table = table[table["split"] == "test"].sort_values("example_id", kind="stable")
     probabilities = [name for name in table.columns if name.startswith("prob_")]
     rows = table.assign(confidence=table[probabilities].max(axis=1).astype("float64"))
+    if holds_sets(table["label"]):
+        pred_probs = table[probabilities].to_numpy()
+        rows = table.assign(confidence=_mean_confidence(table["predicted"], pred_probs))
     return rows[list(COLUMNS)].reset_index(drop=True)
+
+
+def _mean_confidence(predicted: pd.Series[Any], pred_probs: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    from nbutils.label_sets import to_indicators
+
+    given = to_indicators(predicted, n_labels=pred_probs.shape[1])
+    return np.asarray(np.abs(pred_probs - ~given).mean(axis=1), np.float64)
 
 
 def carry_predictions(predictions: Path, *, limit: int = MOST_ROWS) -> dict[str, Any] | None:
@@ -68,8 +84,6 @@ def unpack_predictions(manifest: Mapping[str, Any]) -> pd.DataFrame | None:
     DataError
         They were damaged.
     """
-    import pandas as pd
-
     carried = manifest.get("predictions")
     if carried is None:
         return None
@@ -77,7 +91,7 @@ def unpack_predictions(manifest: Mapping[str, Any]) -> pd.DataFrame | None:
         packed = base64.b64decode(carried["columns"], validate=True)
         unpacking = zlib.decompressobj()
         columns = json.loads(unpacking.decompress(packed, LARGEST))
-        rows = pd.DataFrame({name: columns[name] for name in COLUMNS}).astype(TYPES)
+        rows = _as_table({name: columns[name] for name in COLUMNS})
     except (LookupError, TypeError, ValueError, OverflowError, zlib.error) as error:
         raise DataError(f"predictions carried by the report: cannot be read; {error}") from None
     if len(rows) != carried.get("rows") or not rows["example_id"].is_unique:
@@ -86,3 +100,16 @@ def unpack_predictions(manifest: Mapping[str, Any]) -> pd.DataFrame | None:
             f"example_id each, found {len(rows)} with {rows['example_id'].nunique()}"
         )
     return rows
+
+
+def _as_table(columns: Mapping[str, Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    from nbutils.label_sets import set_column
+
+    several = any(isinstance(value, list) for name in SETS for value in columns[name])
+    if not several:
+        return pd.DataFrame(columns).astype(TYPES)
+    sets = {name: set_column(columns[name]) for name in SETS}
+    plain = {name: kind for name, kind in TYPES.items() if name not in SETS}
+    return pd.DataFrame({**columns, **sets}).astype(plain)

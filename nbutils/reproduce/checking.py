@@ -37,6 +37,11 @@ INTERVAL = re.compile(r"(-?\d[\d,]*(?:\.\d+)?) to (-?\d[\d,]*(?:\.\d+)?)")
 SHOWN = {  # label of a fact: where the manifest has its number, and what it is multiplied by
     "Test accuracy": (("metrics", "test", "accuracy"), 100),
     "Macro F1": (("metrics", "test", "macro_f1"), 100),
+    "Micro F1": (("metrics", "test", "micro_f1"), 100),
+    "Subset accuracy": (("metrics", "test", "accuracy"), 100),
+    "Mean average precision": (("metrics", "test", "mean_average_precision"), 100),
+    "TF-IDF baseline, micro F1": (("metrics", "baseline", "micro_f1"), 100),
+    "Micro F1 to beat": (("metrics", "baseline", "micro_f1"), 100),
     "TF-IDF baseline": (("metrics", "baseline", "accuracy"), 100),
     "Baseline to beat": (("metrics", "baseline", "accuracy"), 100),
     "Mistakes": (("findings", "mistakes", "test"), 1),
@@ -211,10 +216,22 @@ def _check_predictions(manifest: Mapping[str, Any]) -> Check:
 
 def _scores(rows: pd.DataFrame) -> dict[str, float]:
     # counted by class: a matrix over the ids that a stranger's page names could fill the memory
-    hits = rows["label"][rows["label"] == rows["predicted"]].value_counts()
-    totals = rows["label"].value_counts().add(rows["predicted"].value_counts(), fill_value=0)
+    right = rows["label"] == rows["predicted"]
+    true, given = _pairs(rows["label"]), _pairs(rows["predicted"])
+    hits = true.merge(given)["label"].value_counts()
+    totals = true["label"].value_counts().add(given["label"].value_counts(), fill_value=0)
     f1 = 2 * hits.reindex(totals.index, fill_value=0) / totals
-    return {"accuracy": float(hits.sum() / len(rows)), "macro_f1": float(f1.mean())}
+    return {"accuracy": float(right.sum() / len(rows)), "macro_f1": float(f1.mean())}
+
+
+def _pairs(labels: pd.Series[Any]) -> pd.DataFrame:
+    """Return one line per row and label that it has."""
+    import pandas as pd
+
+    from nbutils.label_sets import flatten_labels
+
+    rows, ids = flatten_labels(labels)
+    return pd.DataFrame({"row": rows, "label": ids})
 
 
 def check_data(study: Study, manifest: Mapping[str, Any]) -> Check:

@@ -31,7 +31,7 @@ class LabelledBatches:
     """
 
     encoded: Encoded
-    labels: NDArray[np.int64]
+    labels: NDArray[np.integer[Any]]
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over token ids, lengths and labels."""
@@ -69,7 +69,7 @@ class Classes:
     names: tuple[str, ...]
     task: Task = "single_label"
 
-    def ids_of(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
+    def ids_of(self, labels: Sequence[Labels]) -> NDArray[np.integer[Any]]:
         """Return label ids in [0, K), shape (N,), or indicators (N, K) for several labels.
 
         Raises
@@ -89,7 +89,7 @@ class Classes:
         found = [ids[label] for _, label in pairs]
         if not several:
             return np.array(found, np.int64)
-        indicators = np.zeros((len(labels), len(self.values)), np.int64)
+        indicators = np.zeros((len(labels), len(self.values)), np.uint8)
         indicators[[row for row, _ in pairs], found] = 1
         return indicators
 
@@ -284,7 +284,7 @@ def _translated(examples: Examples, classes: Classes) -> Sequence[Labels]:
     return sets if several else [own[0] for own in sets]
 
 
-def label_entropy(labels: NDArray[np.int64]) -> float:
+def label_entropy(labels: NDArray[np.integer[Any]]) -> float:
     """Return the entropy of the class shares of `labels` (N,) in nats; 0 for one class."""
     shares = np.bincount(labels) / max(1, len(labels))
     shares = shares[shares > 0]

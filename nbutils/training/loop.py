@@ -85,9 +85,7 @@ class Training:
             train.labels, label_names=names, params=params, device=self.device
         )
         self.optimizer = build_optimizer(model, params)
-        self.watch = LossWatch(
-            guessing=self.objective.guessing, learning_rate=params.learning_rate
-        )
+        self.watch = LossWatch(guessing=self.objective.guessing, learning_rate=params.learning_rate)
         self.steps_per_epoch = len(self._epoch(0))
         self.history = History(
             total_steps=params.epochs * self.steps_per_epoch,

@@ -144,6 +144,7 @@ class SingleLabel:
         self.label_entropy = label_entropy(labels.astype(np.int64))
 
     def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the summed loss of a part of a batch; see `Objective`."""
         return F.cross_entropy(
             logits,
             labels,
@@ -153,11 +154,13 @@ class SingleLabel:
         )
 
     def weight_of(self, rows: Rows) -> float:
+        """Return the sum of the class weights of these rows."""
         if self.weights is None:
             return float(len(rows))
         return float(self.weights[self.labels[rows]].sum())
 
     def score(self, logits: FloatArray, labels: NDArray[np.integer]) -> ValidationScores:
+        """Return accuracy, macro F1 over the classes that occur, and the mean loss."""
         matrix = confusion_matrix(labels, logits.argmax(1), n_classes=logits.shape[1])
         return ValidationScores(
             loss=cross_entropy(logits, labels.astype(np.int64)),
@@ -191,15 +194,18 @@ class MultiLabel:
         self.label_entropy = float(_binary_entropy(present, 1 - shares).mean())
 
     def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the summed loss of a part of a batch; see `Objective`."""
         targets = labels.to(logits.dtype) * (1 - self.smoothing) + self.smoothing / 2
         return F.binary_cross_entropy_with_logits(
             logits, targets, pos_weight=self.tensor, reduction="sum"
         )
 
     def weight_of(self, rows: Rows) -> float:
+        """Return the number of pairs of text and label."""
         return float(len(rows) * self.n_labels)
 
     def score(self, logits: FloatArray, labels: NDArray[np.integer]) -> ValidationScores:
+        """Return subset accuracy and macro F1 at a probability of 0.5, and the mean loss."""
         true, predicted = labels.astype(bool), logits >= 0  # a probability of 0.5
         hits, total = (true & predicted).sum(0), true.sum(0) + predicted.sum(0)
         f1 = 2 * hits / np.maximum(total, 1)

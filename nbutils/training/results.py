@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from nbutils.artifacts import read_json, write_bytes, write_json
+from nbutils.artifacts import read_json, write_json
+from nbutils.label_sets import holds_sets, set_column, to_indicators, to_sets
 from nbutils.metrics import Score, compare_paired, score_predictions
+from nbutils.prediction_files import read_predictions, write_predictions
+from nbutils.set_metrics import compare_micro_f1, score_label_sets
 from nbutils.training.api import FineTuned
 from nbutils.training.diagnosis import describe_fit
 from nbutils.training.machine import describe_machine
@@ -20,6 +24,14 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
 HELD_OUT = ("validation", "test")
+CLASS_SCORES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
+SET_SCORES = {
+    "micro_f1": "micro F1",
+    "macro_f1": "macro F1",
+    "accuracy": "subset accuracy",
+    "mean_average_precision": "mean average precision",
+    "label_ranking_average_precision": "label ranking precision",
+}
 
 
 def predict_splits(
@@ -40,7 +52,8 @@ def predict_splits(
     -------
     DataFrame
         `example_id, split, label, predicted, prob_<label>...`: labels by id, one row per example,
-        in the order of the data.
+        in the order of the data; `label` and `predicted` are sorted tuples of ids where texts
+        have several labels.
     """
     tables = []
     for split in splits:
@@ -51,8 +64,7 @@ def predict_splits(
             {
                 "example_id": np.asarray(rows["example_id"], np.int64),
                 "split": split,
-                "label": np.asarray(rows["label"], np.int64),
-                "predicted": predictions.pred_probs.argmax(axis=1),
+                **_label_columns(classifier, rows["label"], predictions.pred_probs),
             }
         )
         for k, name in enumerate(predictions.label_names):
@@ -61,24 +73,55 @@ def predict_splits(
     return pd.concat(tables, ignore_index=True)
 
 
+def _label_columns(
+    classifier: FineTuned, labels: Sequence[Any], pred_probs: NDArray[np.float64]
+) -> dict[str, Any]:
+    if classifier.classes.task == "multi_label":
+        predicted = to_sets(classifier.decide(pred_probs))
+        return {"label": set_column(labels), "predicted": set_column(predicted)}
+    return {"label": np.asarray(labels, np.int64), "predicted": pred_probs.argmax(axis=1)}
+
+
 def score_splits(
     predictions: pd.DataFrame, *, n_classes: int, seed: int
 ) -> dict[str, dict[str, Score]]:
-    """Return accuracy and macro F1 of each split with their 95 % intervals."""
+    """Return the scores of each split with their 95 % intervals.
+
+    Accuracy and macro F1, or those of `score_label_sets` where texts have several labels.
+    """
     return {
-        str(split): score_predictions(
-            rows["label"], rows["predicted"], n_classes=n_classes, seed=seed
-        )
+        str(split): score_rows(rows, n_classes=n_classes, seed=seed)
         for split, rows in predictions.groupby("split")
     }
+
+
+def score_rows(rows: pd.DataFrame, *, n_classes: int, seed: int) -> dict[str, Score]:
+    """Return the scores of predictions, of either kind of labels; see `score_splits`."""
+    if not holds_sets(rows["label"]):
+        return score_predictions(rows["label"], rows["predicted"], n_classes=n_classes, seed=seed)
+    probabilities = [name for name in rows.columns if str(name).startswith("prob_")]
+    return score_label_sets(
+        to_indicators(rows["label"], n_labels=n_classes),
+        to_indicators(rows["predicted"], n_labels=n_classes),
+        rows[probabilities].to_numpy(np.float64),
+        seed=seed,
+    )
 
 
 def build_metrics(
     classifier: FineTuned, scores: Mapping[str, Mapping[str, Score]]
 ) -> dict[str, Any]:
-    """Return what `metrics.json` holds: scores by split, the training and its diagnosis."""
-    history = classifier.history
+    """Return what `metrics.json` holds: scores by split, the training and its diagnosis.
+
+    Where texts have several labels also `task` and the `thresholds` by label.
+    """
+    history, thresholds = classifier.history, classifier.thresholds
+    several: dict[str, Any] = {}
+    if thresholds is not None:
+        names = classifier.classes.names
+        several = {"task": "multi_label", "thresholds": thresholds.as_dict(names)}
     return {
+        **several,
         **{split: {name: s.as_dict() for name, s in by.items()} for split, by in scores.items()},
         "training": {
             "seconds": round(history.seconds, 2),
@@ -118,7 +161,7 @@ def save_results(
     classifier.save(folder / "model")
     history = classifier.history.as_dict() | {"data_dir": str(data_dir.resolve())}
     write_json(folder / "history.json", history)
-    write_bytes(folder / "predictions.parquet", predictions.to_parquet(index=False))
+    write_predictions(folder / "predictions.parquet", predictions)
     write_json(folder / "metrics.json", metrics)
 
 
@@ -126,6 +169,8 @@ def add_baseline(
     metrics: Mapping[str, Any], predictions: pd.DataFrame, *, data_dir: Path
 ) -> dict[str, Any]:
     """Return `metrics` with the baseline's test scores and the paired comparison with it.
+
+    It compares accuracy, or micro F1 where texts have several labels; `score` then says so.
 
     Parameters
     ----------
@@ -139,20 +184,30 @@ def add_baseline(
     scores = read_json(data_dir / "data_card.json")["baseline"]
     if not scores:
         return dict(metrics)
-    baseline = pd.read_parquet(data_dir / "baseline.parquet")
+    baseline = read_predictions(data_dir / "baseline.parquet")
     test = predictions[predictions["split"] == "test"].merge(
         baseline, on="example_id", suffixes=("", "_baseline"), validate="one_to_one"
     )
-    gain = compare_paired(test["label"], test["predicted"], test["predicted_baseline"])
-    return {**metrics, "baseline": scores["test"], "against_baseline": asdict(gain)}
+    gain: dict[str, Any] = {}
+    if holds_sets(test["label"]):
+        n_labels = sum(str(name).startswith("prob_") for name in test.columns)
+        sides = [
+            to_indicators(test[name], n_labels=n_labels)
+            for name in ("label", "predicted", "predicted_baseline")
+        ]
+        gain = {"score": "micro_f1", **asdict(compare_micro_f1(*sides))}
+    else:
+        gain = asdict(compare_paired(test["label"], test["predicted"], test["predicted_baseline"]))
+    return {**metrics, "baseline": scores["test"], "against_baseline": gain}
 
 
 def tabulate_scores(metrics: Mapping[str, Any]) -> pd.DataFrame:
     """Return the scores of `metrics.json` as rows of `name, value, low, high, n`, test first."""
     names = {"test": "test", "baseline": "test, TF-IDF baseline", "validation": "validation"}
+    scores = SET_SCORES if metrics.get("task") == "multi_label" else CLASS_SCORES
     rows = [
-        {"name": f"{score.replace('_', ' ')}, {name}", **values}
-        for score in ("accuracy", "macro_f1")
+        {"name": f"{said}, {name}", **values}
+        for score, said in scores.items()
         for split, name in names.items()
         for values in [metrics.get(split, {}).get(score)]
         if values is not None

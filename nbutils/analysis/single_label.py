@@ -1,0 +1,90 @@
+"""Errors where each text has one label: one class is taken for another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nbutils.analysis.calibration import expected_calibration_error
+from nbutils.analysis.confusion import order_classes, top_confusions
+from nbutils.analysis.findings import build_findings
+from nbutils.analysis.mistakes import confidences, find_mistakes, rank_label_suspects
+from nbutils.metrics import Score, confusion_matrix, score_classes, score_predictions
+
+
+@dataclass(frozen=True)
+class SingleLabelErrors:
+    """Wrong classes in the predictions of held-out texts.
+
+    Parameters
+    ----------
+    predictions, texts, label_names
+        As for `find_errors`.
+    unit
+        What is right or wrong.
+    """
+
+    predictions: pd.DataFrame
+    texts: pd.DataFrame
+    label_names: tuple[str, ...]
+    unit: str = "texts"
+
+    @property
+    def test(self) -> pd.DataFrame:
+        """The predictions of the test split."""
+        return self.predictions[self.predictions["split"] == "test"]
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Counts (K, K) on the test split, rows true."""
+        test = self.test
+        return confusion_matrix(test["label"], test["predicted"], n_classes=len(self.label_names))
+
+    def score(self, *, seed: int) -> dict[str, Score]:
+        """Return accuracy and macro F1 on the test split."""
+        test, n_classes = self.test, len(self.label_names)
+        return score_predictions(test["label"], test["predicted"], n_classes=n_classes, seed=seed)
+
+    def classes(self) -> pd.DataFrame:
+        """Return precision, recall and F1 of each class."""
+        test = self.test
+        return score_classes(test["label"], test["predicted"], label_names=self.label_names)
+
+    def pairs(self, *, most: int = 10) -> pd.DataFrame:
+        """Return the most frequent mistakes by class pair."""
+        return top_confusions(self.confusion, label_names=self.label_names, most=most)
+
+    def mistakes(self, *, split: str | None = "test") -> pd.DataFrame:
+        """Return the wrong predictions, the most confident first."""
+        rows = self.predictions if split is None else self.test
+        return find_mistakes(rows, self.texts, label_names=self.label_names)
+
+    def suspects(self) -> pd.DataFrame:
+        """Return mistakes ordered by how little the model believes the given label."""
+        return rank_label_suspects(self.mistakes(split=None))
+
+    def confidences(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the probability of each predicted class, and whether it is the right one."""
+        test = self.test
+        correct = (test["label"] == test["predicted"]).to_numpy()
+        return confidences(test, self.label_names), correct
+
+    def findings(self, bins: pd.DataFrame) -> dict[str, Any]:
+        """Return what `findings.json` holds."""
+        matrix = self.confusion
+        return build_findings(
+            self.predictions,
+            label_names=self.label_names,
+            confusion=matrix,
+            order=order_classes(matrix),
+            tables={
+                "classes": self.classes(),
+                "top_confusions": self.pairs(),
+                "calibration_bins": bins,
+            },
+            ece=expected_calibration_error(bins),
+        )
