@@ -21,7 +21,6 @@ BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
 NO_LABEL = "(none)"
-NOTHING = "(nothing)"  # what a text got instead of a label that was missed
 BETWEEN = "; "  # labels of one text, where people read them
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nbutils.artifacts import NOTEBOOKS, STAGES
-from nbutils.label_sets import NOTHING
 from nbutils.params.study import Study
 from nbutils.published import compare_with_target
 from nbutils.report.page import Comparison, Fact, Link, Page
@@ -257,23 +256,26 @@ def _error_analysis_screen(study: Study, results: Results) -> Screen:
         Fact("Mistakes", f"{mistakes:,}", f"of {total:,} test texts{kind}"),
         Fact("Calibration error", _percent(findings["calibration"]["ece"]), "ECE, 0 is perfect"),
     )
-    verdicts = []
-    if findings["top_confusions"]:
-        worst = findings["top_confusions"][0]
-        verdicts.append(_worst_label(worst) if several else _worst_pair(worst))
-    return facts, tuple(verdicts), ()
+    verdicts = _worst_label(findings["outcomes"]) if several else _worst_pair(findings)
+    return facts, verdicts, ()
 
 
-def _worst_pair(pair: Mapping[str, Any]) -> str:
+def _worst_pair(findings: Mapping[str, Any]) -> tuple[str, ...]:
+    if not findings["top_confusions"]:
+        return ()
+    worst = findings["top_confusions"][0]
     return (
-        f"Most frequent mistake: {pair['label']} taken for {pair['predicted']}, "
-        f"{pair['count']} times ({_percent(pair['share'])} of the class)."
+        f"Most frequent mistake: {worst['label']} taken for {worst['predicted']}, "
+        f"{worst['count']} times ({_percent(worst['share'])} of the class).",
     )
 
 
-def _worst_label(pair: Mapping[str, Any]) -> str:
-    instead = "" if pair["predicted"] == NOTHING else f" and {pair['predicted']} given instead"
+def _worst_label(outcomes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    worst = max(outcomes, key=lambda label: label["missed"] + label["spurious"])
+    if not worst["missed"] + worst["spurious"]:
+        return ()
+    has = worst["right"] + worst["missed"]
     return (
-        f"Most frequent mistake: {pair['label']} missed{instead}, {pair['count']} times "
-        f"({_percent(pair['share'])} of its texts)."
+        f"Most mistakes: the label {worst['label']}, missed on {worst['missed']} of the {has} test "
+        f"texts that have it and given to {worst['spurious']} that have it not.",
     )

@@ -29,7 +29,7 @@ class Thresholds:
         Of shape (K,): validation texts that have the label.
     chosen
         Of shape (K,): whether the threshold was chosen; else it is 0.5, since it would have
-        been fitted to fewer than ten texts, or to chance.
+        been fitted to fewer than ten texts.
     """
 
     values: FloatArray
@@ -62,7 +62,10 @@ def choose_thresholds(labels: BoolArray, pred_probs: FloatArray) -> Thresholds:
     """Return for each label the threshold with the highest F1 on these texts.
 
     Of several, the one nearest to 0.5. A maximum over as many thresholds as there are texts is
-    partly luck, the more the fewer texts have the label: a label with fewer than ten keeps 0.5.
+    partly luck, the more the fewer texts have the label: a label with fewer than ten keeps 0.5. A
+    label that the probabilities do not tell gets a threshold that gives it to nearly every text,
+    which is what the highest F1 then asks for (Lipton, Elkan and Naryanaswamy, "Optimal
+    thresholding of classifiers to maximize F1 measure", 2014).
 
     Parameters
     ----------

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from nbutils.analysis.calibration import expected_calibration_error
 from nbutils.analysis.mistakes import probabilities, rank_label_suspects
-from nbutils.label_sets import NOTHING, BoolArray, say_labels, set_column, to_indicators, to_sets
+from nbutils.label_sets import BoolArray, say_labels, set_column, to_indicators, to_sets
 from nbutils.metrics import Score, wilson_interval
 from nbutils.set_metrics import score_label_sets, score_labels
 
+NOTHING = "(nothing)"
 FloatArray = NDArray[np.float64]
 
 

@@ -146,6 +146,7 @@ def check_source(params: DataPrepParams) -> None:
             f"dataset_revision: only hub datasets have revisions, found "
             f"{params.dataset_revision!r} for {params.dataset!r}; leave it out"
         )
+    _refuse_several_labels(source, params)
     _check_readable(source, params)
     for split, parameter in GIVEN_SPLITS.items():
         given = find_given_split(params, split)
@@ -247,6 +248,18 @@ def _nearest(path: Path) -> str:
     ]
     near = difflib.get_close_matches(path.name, siblings, n=1, cutoff=0.6)
     return f"; did you mean {str(path.parent / near[0])!r}?" if near else ""
+
+
+def _refuse_several_labels(source: Source, params: DataPrepParams) -> None:
+    if source.kind not in ("bundled", "folder"):
+        return
+    if params.task == "multi_label" or params.label_separator is not None:
+        named = "task" if params.task == "multi_label" else "label_separator"
+        kind = "a folder of class folders" if source.kind == "folder" else "it"
+        raise ParameterError(
+            f"{named}: {kind} has one label per text ({source.name}); leave {named} out, or give a "
+            "file with a column of labels"
+        )
 
 
 def _check_readable(source: Source, params: DataPrepParams) -> None:

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 MOST_TOGETHER = 30  # labels in the matrix of those that go together
 
 
-def plot_errors(
-    errors: Errors, *, normalised: bool, ax: Axes | None = None
-) -> Axes:
+def plot_errors(errors: Errors, *, normalised: bool, ax: Axes | None = None) -> Axes:
     """Draw what goes wrong on the test split: a confusion matrix, or what each label misses.
 
     Parameters

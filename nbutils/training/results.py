@@ -29,8 +29,8 @@ SET_SCORES = {
     "micro_f1": "micro F1",
     "macro_f1": "macro F1",
     "accuracy": "subset accuracy",
-    "mean_average_precision": "mean average precision",
-    "label_ranking_average_precision": "label ranking precision",
+    "mean_average_precision": "mean AP",
+    "label_ranking_average_precision": "ranking AP",
 }
 
 
@@ -204,7 +204,9 @@ def add_baseline(
 def tabulate_scores(metrics: Mapping[str, Any]) -> pd.DataFrame:
     """Return the scores of `metrics.json` as rows of `name, value, low, high, n`, test first."""
     names = {"test": "test", "baseline": "test, TF-IDF baseline", "validation": "validation"}
-    scores = SET_SCORES if metrics.get("task") == "multi_label" else CLASS_SCORES
+    scores = CLASS_SCORES
+    if metrics.get("task") == "multi_label":
+        scores, names = SET_SCORES, names | {"baseline": "TF-IDF"}
     rows = [
         {"name": f"{said}, {name}", **values}
         for score, said in scores.items()

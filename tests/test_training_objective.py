@@ -1,0 +1,164 @@
+"""The losses and their scale, against torch's own; the scores, against scikit-learn's."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+
+from nbutils.errors import ParameterError
+from nbutils.params.fine_tune import FineTuneParams
+from nbutils.training.objective import Objective, make_objective, sigmoid
+
+NAMES = ["a", "b", "c"]
+
+
+def make(labels: np.ndarray, **given: object) -> Objective:
+    return make_objective(labels, label_names=NAMES, params=FineTuneParams.of(given))
+
+
+def draw(several: bool, n: int = 24) -> tuple[np.ndarray, torch.Tensor]:
+    random = np.random.default_rng(0)
+    logits = torch.tensor(random.normal(size=(n, 3)) * 2, dtype=torch.float32)
+    if several:
+        return (random.random((n, 3)) < [0.5, 0.3, 0.1]).astype(np.uint8), logits
+    return random.choice(3, n, p=[0.6, 0.3, 0.1]), logits
+
+
+WEIGHTS = ["none", "balanced", {"a": 2.0, "c": 0.5}]
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_cross_entropy_is_that_of_torch(weights: object, smoothing: float) -> None:
+    labels, logits = draw(several=False)
+    objective = make(labels, class_weights=weights, label_smoothing=smoothing)
+    tensor = {
+        "none": None,
+        "balanced": torch.tensor(len(labels) / (3 * np.bincount(labels)), dtype=torch.float32),
+    }.get(str(weights), torch.tensor([2.0, 1.0, 0.5]))
+    expected = torch.nn.CrossEntropyLoss(weight=tensor, label_smoothing=smoothing)
+    target = torch.from_numpy(labels)
+    mean = objective.loss_sum(logits, target) / objective.weight_of(np.arange(len(labels)))
+    assert mean.item() == pytest.approx(expected(logits, target).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_binary_cross_entropy_is_that_of_torch(weights: object) -> None:
+    labels, logits = draw(several=True)
+    objective = make(labels, class_weights=weights)
+    positives = labels.sum(0)
+    tensor = {
+        "none": None,
+        "balanced": torch.tensor((len(labels) - positives) / positives, dtype=torch.float32),
+    }.get(str(weights), torch.tensor([2.0, 1.0, 0.5]))
+    expected = torch.nn.BCEWithLogitsLoss(pos_weight=tensor)
+    target = torch.from_numpy(labels)
+    mean = objective.loss_sum(logits, target) / objective.weight_of(np.arange(len(labels)))
+    assert mean.item() == pytest.approx(expected(logits, target.float()).item(), rel=1e-5)
+
+
+def test_smoothing_moves_binary_targets_towards_one_half() -> None:
+    labels, logits = draw(several=True)
+    objective = make(labels, label_smoothing=0.2)
+    target = torch.from_numpy(labels).float() * 0.8 + 0.1
+    expected = torch.nn.BCEWithLogitsLoss(reduction="sum")(logits, target)
+    assert objective.loss_sum(logits, torch.from_numpy(labels)).item() == pytest.approx(
+        expected.item(), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_parts_of_a_batch_sum_to_the_whole(several: bool, weights: object) -> None:
+    labels, logits = draw(several)
+    objective, target = make(labels, class_weights=weights), torch.from_numpy(labels)
+    rows = np.arange(len(labels))
+    whole = objective.loss_sum(logits, target) / objective.weight_of(rows)
+    parts = [
+        objective.loss_sum(logits[part], target[part]) / objective.weight_of(rows)
+        for part in (rows[:7], rows[7:9], rows[9:])
+    ]
+    assert sum(part.item() for part in parts) == pytest.approx(whole.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_guessing_and_shares_are_the_loss_of_models_that_do_so(
+    several: bool, weights: object
+) -> None:
+    labels, _ = draw(several)
+    objective, target = make(labels, class_weights=weights), torch.from_numpy(labels)
+    rows = np.arange(len(labels))
+
+    def loss(logits: torch.Tensor) -> float:
+        total = objective.loss_sum(logits.expand(len(labels), 3), target)
+        return float(total / objective.weight_of(rows))
+
+    assert loss(torch.zeros(3)) == pytest.approx(objective.guessing, rel=1e-5)
+    if not several and weights != "none":
+        return  # the entropy of the shares as they are, whatever the weights
+    constant = torch.zeros(3, requires_grad=True)
+    optimizer = torch.optim.LBFGS([constant], max_iter=100)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = objective.loss_sum(constant.expand(len(labels), 3), target)
+        value = value / objective.weight_of(rows)
+        value.backward()
+        return value
+
+    optimizer.step(closure)
+    assert loss(constant.detach()) == pytest.approx(objective.label_entropy, rel=1e-3)
+
+
+def test_scores_of_label_sets_are_those_of_scikit_learn() -> None:
+    labels, logits = draw(several=True)
+    found = make(labels, class_weights="balanced").score(logits.numpy().astype(float), labels)
+    pred_probs = sigmoid(logits.numpy().astype(float))
+    predicted = pred_probs >= 0.5
+    assert found.accuracy == pytest.approx(accuracy_score(labels, predicted))
+    assert found.macro_f1 == pytest.approx(f1_score(labels, predicted, average="macro"))
+    losses = [log_loss(labels[:, k], pred_probs[:, k]) for k in range(3)]
+    assert found.loss == pytest.approx(np.mean(losses))
+
+
+def test_extreme_logits_have_a_finite_loss() -> None:
+    labels = np.array([[1, 0, 1], [0, 1, 0]], np.uint8)
+    found = make(labels).score(np.array([[900.0, -900.0, -900.0], [-900.0, 900.0, 900.0]]), labels)
+    assert found.loss == pytest.approx(300.0)
+    assert math.isfinite(found.macro_f1)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_weight_of_an_unknown_label_is_refused(several: bool) -> None:
+    labels, _ = draw(several)
+    with pytest.raises(ParameterError, match=r"class_weights: no label 'aa'; did you mean 'a'\?"):
+        make(labels, class_weights={"aa": 2})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("balance", r"should be 'none' or 'balanced', or weights .*found 'balance'"),
+        (["a"], r"should be 'none' or 'balanced', or weights .*found \['a'\]"),
+        ({"a": 0}, r"weight of 'a': expected a number above 0, found 0"),
+        ({"a": "much"}, r"weight of 'a': expected a number above 0, found 'much'"),
+        ({"a": True}, r"weight of 'a': expected a number above 0, found True"),
+        ({"a": float("nan")}, r"weight of 'a': expected a number above 0, found nan"),
+        ("{a: [}", r"should be 'none' or 'balanced', or weights"),
+    ],
+)
+def test_unusable_class_weights_are_refused(given: object, message: str) -> None:
+    with pytest.raises(ParameterError, match=f"class_weights: {message}"):
+        FineTuneParams.of({"class_weights": given})
+
+
+def test_class_weights_are_read_from_a_command_line() -> None:
+    assert FineTuneParams.of({"class_weights": "{a: 2, 1: 0.5}"}).class_weights == {
+        "a": 2.0,
+        "1": 0.5,
+    }
