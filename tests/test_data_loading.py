@@ -202,7 +202,10 @@ def test_broken_table_is_refused_by_line(tmp_path: Path, content: bytes, message
 @pytest.mark.parametrize(
     ("records", "message"),
     [
-        ([{"text": "t", "label": ["a", "b"]}] * 12, "row 1: expected one label.*found list"),
+        (
+            [{"text": "t", "label": ["a", "b"]}] * 12,
+            "every example has the labels 'a', 'b'; a classif",
+        ),
         ([{"text": ["a", "b"], "label": 1}] * 12, "expected text in column 'text', found list"),
         ([{"text": "t", "label": 1}] * 30 + [[1]], "line 31: expected an object like"),
         ([{"text": "t", "label": None}] * 12, "no label in column 'label'"),

@@ -133,6 +133,7 @@ def test_single_labels_with_signs_between_them_bring_a_hint(tmp_path: Path) -> N
         ([["a", ["b"]], ["b"]] * 6, {}, r"row 1: expected a list of labels.*found \['b'\] in it"),
         ([["a"], None, ["b"]] * 4, {}, r"no label in column 'label' in row 2, 5, 8, 11"),
         ([["a"], []] * 6, {}, r"at least two labels for task multi_label, found only 'a'"),
+        ([["a", "b"], ["b", "a"]] * 6, {}, r"every example has the labels 'a', 'b'; a classifier"),
         ([[], []] * 6, {}, r"at least two labels for task multi_label, found none"),
         ([[0, 1, 1], [1, 0, 0]] * 6, {}, r"a 0 or a 1 for each of 3 labels; list the labels"),
         ([["a", "b"]] * 11 + [["c"]], {}, r"class 'c' has 1 example; it needs at least 3"),

@@ -44,6 +44,18 @@ SCORES = pd.DataFrame(
 )
 MATRIX = np.array([[9, 1, 0], [3, 7, 0], [0, 0, 10]])
 NAMES = ["sport", "tech", "politics"]
+OUTCOMES = pd.DataFrame(
+    {"label": NAMES, "right": [9, 2, 6], "missed": [1, 4, 0], "spurious": [3, 1, 0]}
+)
+TOGETHER = np.array([[20, 6, 1], [6, 10, 0], [1, 0, 5]])
+CURVE = pd.DataFrame(
+    {
+        "threshold": [0.3, 0.5, 0.7],
+        "precision": [0.67, 0.8, 0.9],
+        "recall": [0.86, 0.62, 0.3],
+        "f1": [0.75, 0.70, 0.45],
+    }
+)
 DRAWN = {
     "class_balance": lambda **more: plots.plot_class_balance(
         pd.DataFrame({"train": [5, 3], "test": [2, 1]}, index=["tech", "sport"]), **more
@@ -68,6 +80,12 @@ DRAWN = {
     "confidence": lambda **more: plots.plot_confidence_histogram(
         np.array([0.6, 0.9, 0.99]), np.array([False, True, True]), **more
     ),
+    "label_outcomes": lambda **more: plots.plot_label_outcomes(OUTCOMES, normalised=False, **more),
+    "outcome_shares": lambda **more: plots.plot_label_outcomes(OUTCOMES, normalised=True, **more),
+    "co_occurrence": lambda **more: plots.plot_co_occurrence(TOGETHER, label_names=NAMES, **more),
+    "threshold_curve": lambda **more: plots.plot_threshold_curve(
+        CURVE, thresholds=[0.3, 0.5], **more
+    ),
 }
 MESSAGES = {
     "class_balance": "2 classes: from 7 (tech) down to 4 (sport)",
@@ -82,6 +100,11 @@ MESSAGES = {
     "tech predicted as sport, 3 times",
     "calibration": "Expected calibration error 3.4 %",
     "confidence": "0 of 1 with at least 90 % confidence",
+    "label_outcomes": "17 labels were given rightly, 5 missed, 4 given wrongly. Most often missed: "
+    "tech, 4 times. Most often spurious: sport, 3 times.",
+    "outcome_shares": "Most often missed: tech, 4 times.",
+    "co_occurrence": "Of the 10 texts with tech, 60.0 % also have sport: the largest share.",
+    "threshold_curve": "F1 is 70.0 % at 50.0 % and highest, 75.0 %, at 30.0 %.",
 }
 
 
@@ -225,3 +248,21 @@ def test_show_displays_svg_with_its_words(monkeypatch):
     assert not others
     assert set(bundle) == {"image/svg+xml", "text/plain"}
     assert bundle["text/plain"].startswith("Confusion matrix, counts.")
+
+
+def test_labels_that_never_meet_are_drawn():
+    ax = plots.plot_co_occurrence(np.diag([3, 0, 2]), label_names=NAMES)
+    assert "No two labels stand on the same text." in plots.alt_text(ax.figure)
+
+
+def test_many_labels_are_cut_to_the_most_frequent():
+    together = np.diag(np.arange(1, 81)) + 1
+    ax = plots.plot_co_occurrence(together, label_names=[f"l{k}" for k in range(80)])
+    assert len(ax.get_xticks()) == 30
+    assert ax.get_xticklabels()[-1].get_text() == "l79"
+
+
+def test_label_without_any_outcome_is_drawn():
+    nothing = pd.DataFrame({"label": ["a"], "right": [0], "missed": [0], "spurious": [0]})
+    ax = plots.plot_label_outcomes(nothing, normalised=True)
+    assert "0 labels were given rightly, 0 missed, 0 given wrongly." in plots.alt_text(ax.figure)

@@ -17,7 +17,7 @@ from nbutils.data.hub import load_dataset_parts, parts_of_dataset
 from nbutils.data.labels import NamedLabels, name_labels, refuse_unlike_labels
 from nbutils.data.readers import RawTexts, read_file, read_folder
 from nbutils.data.sources import Source, find_given_split, find_source
-from nbutils.data.tasks import find_task, hint_at_separator, name_label_sets, refuse_one_label
+from nbutils.data.tasks import find_task, hint_at_separator, name_label_sets, refuse_unlike_sets
 from nbutils.errors import DataError
 from nbutils.label_sets import Task, flatten_labels, set_column
 from nbutils.params.data_prep import DataPrepParams
@@ -191,7 +191,7 @@ def _name(parts: Sequence[RawTexts], params: DataPrepParams, task: Task) -> Name
     class_names = next((part.class_names for part in parts if part.class_names), None)
     if task == "multi_label":
         named = name_label_sets(parts, params, class_names=class_names)
-        refuse_one_label(named.names, where=parts[0].where)
+        refuse_unlike_sets(named, where=parts[0].where)
         return named
     named = name_labels(
         [_without_minus_one(part) for part in parts], class_names=class_names, where=parts[0].where

@@ -100,19 +100,27 @@ def hint_at_separator(label_names: Sequence[str]) -> list[str]:
     return []
 
 
-def refuse_one_label(label_names: Sequence[str], *, where: str) -> None:
-    """Refuse label sets over a single label: that is a question with yes and no for an answer.
+def refuse_unlike_sets(named: NamedLabels, *, where: str) -> None:
+    """Refuse label sets that cannot be meant: of a single label, or the same for every text.
 
     Raises
     ------
     DataError
-        There are fewer than two labels.
+        There are fewer than two labels (a question with yes and no for an answer), or fewer than
+        two different sets of them.
     """
+    label_names = named.names
     if len(label_names) < 2:
         found = f"only {label_names[0]!r}" if label_names else "none"
         raise DataError(
             f"{where}: expected at least two labels for task multi_label, found {found}; for one "
             "label that a text has or has not, write a column with two classes"
+        )
+    found_sets = {labels for part in named.ids for labels in part if labels is not None}
+    if len(found_sets) < 2:
+        raise DataError(
+            f"{where}: every example has the labels {', '.join(map(repr, label_names[:5]))}; a "
+            "classifier needs texts with different labels: add some, or set label_column"
         )
 
 
