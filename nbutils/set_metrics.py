@@ -7,12 +7,13 @@ the unit that was drawn; that of the subset accuracy, a proportion, is Wilson's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbutils.label_sets import BoolArray
+from nbutils.label_sets import BoolArray, IntArray
 from nbutils.metrics import (
     RESAMPLES,
     PairedDifference,
@@ -23,7 +24,7 @@ from nbutils.metrics import (
 )
 
 FEWEST_RESAMPLES = 200
-MOST_WORK = 100_000_000  # numbers multiplied in one bootstrap: some seconds
+MOST_WORK = 100_000_000  # texts times labels times resamples: some seconds
 PART = 50  # resamples in memory at a time
 
 FloatArray = NDArray[np.float64]
@@ -55,10 +56,11 @@ def score_label_sets(
     n = len(labels)
     hits = int((labels == predicted).all(axis=1).sum())
     found = {"accuracy": proportion(hits, n)}
-    values = _all_scores(labels, predicted, pred_probs, np.ones((1, n)))
+    judged = _Judged.of(labels, predicted, pred_probs)
+    values = judged.scores(np.ones((1, n)))
     resampled: dict[str, list[FloatArray]] = {name: [] for name in values}
     for weights in _resample(n, work=labels.size, seed=seed):
-        for name, part in _all_scores(labels, predicted, pred_probs, weights).items():
+        for name, part in judged.scores(weights).items():
             resampled[name].append(part)
     for name, value in values.items():
         found[name] = _score(float(value[0]), np.concatenate(resampled[name]), n)
@@ -82,20 +84,68 @@ def _resample(n: int, *, work: int, seed: int) -> Iterator[FloatArray]:
         left -= size
 
 
-def _all_scores(
-    labels: BoolArray, predicted: BoolArray, pred_probs: FloatArray, weights: FloatArray
-) -> dict[str, FloatArray]:
-    """Return each score of R weighted samples, shape (R,), given weights (R, N)."""
-    hits, total = weights @ (labels & predicted), weights @ (1.0 * labels + predicted)
-    texts = np.maximum(weights.sum(axis=1), 1)
-    wrong = (labels != predicted).mean(axis=1) if labels.size else np.zeros(len(labels))
-    return {
-        "micro_f1": 2 * hits.sum(1) / np.maximum(total.sum(1), 1),
-        "macro_f1": _mean_where(2 * hits / np.maximum(total, 1), total > 0),
-        "label_ranking_average_precision": weights @ rank_labels(labels, pred_probs) / texts,
-        "mean_average_precision": _mean_average_precision(labels, pred_probs, weights),
-        "hamming_loss": weights @ wrong / texts,
-    }
+@dataclass(frozen=True)
+class _Judged:
+    """What the scores of every resample are made from, so that it is computed once."""
+
+    hits: FloatArray  # (N, K), as are the labels, of texts that are both or either
+    total: FloatArray
+    ranking: FloatArray  # (N,)
+    wrong: FloatArray  # (N,)
+    columns: list[_Ranked]  # K
+
+    @classmethod
+    def of(cls, labels: BoolArray, predicted: BoolArray, pred_probs: FloatArray) -> _Judged:
+        return cls(
+            hits=(labels & predicted).astype(np.float64),
+            total=1.0 * labels + predicted,
+            ranking=rank_labels(labels, pred_probs),
+            wrong=(labels != predicted).mean(axis=1) if labels.size else np.zeros(len(labels)),
+            columns=[
+                _Ranked.of(own, scores) for own, scores in zip(labels.T, pred_probs.T, strict=True)
+            ],
+        )
+
+    def scores(self, weights: FloatArray) -> dict[str, FloatArray]:
+        """Return each score of R weighted samples, shape (R,), given weights (R, N)."""
+        hits, total = weights @ self.hits, weights @ self.total
+        texts = np.maximum(weights.sum(axis=1), 1)
+        precisions = np.stack([column.precision(weights) for column in self.columns], axis=1)
+        return {
+            "micro_f1": 2 * hits.sum(1) / np.maximum(total.sum(1), 1),
+            "macro_f1": _mean_where(2 * hits / np.maximum(total, 1), total > 0),
+            "label_ranking_average_precision": weights @ self.ranking / texts,
+            "mean_average_precision": _mean_where(np.nan_to_num(precisions), ~np.isnan(precisions)),
+            "hamming_loss": weights @ self.wrong / texts,
+        }
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """One label's N texts from the most to the least probable one, and where ties end."""
+
+    order: IntArray
+    ends: IntArray
+    positives: IntArray  # places in that order
+
+    @classmethod
+    def of(cls, labels: BoolArray, pred_probs: FloatArray) -> _Ranked:
+        order = np.argsort(-pred_probs, kind="stable")
+        last = np.append(np.diff(pred_probs[order]) != 0, True)[: len(labels)]
+        return cls(order, np.flatnonzero(last), np.flatnonzero(labels[order]))
+
+    def precision(self, weights: FloatArray) -> FloatArray:
+        """Return the average precision of R weighted samples; see `average_precision`."""
+        # Recall grows at the texts that have the label alone; each counts with the precision at
+        # the end of its tie.
+        end = self.ends[np.searchsorted(self.ends, self.positives)]
+        taken = np.cumsum(weights[:, self.order], axis=1)[:, end]
+        gains = weights[:, self.order[self.positives]]
+        hits = np.cumsum(gains, axis=1)
+        hits = hits[:, np.searchsorted(end, end, side="right") - 1]
+        found = (gains * hits / np.maximum(taken, 1)).sum(1)
+        count = gains.sum(1)
+        return np.where(count > 0, found / np.maximum(count, 1), np.nan)
 
 
 def _mean_where(values: FloatArray, counted: BoolArray) -> FloatArray:
@@ -134,26 +184,7 @@ def average_precision(
         How often each text counts, shape (R, N); none: once.
     """
     counted = np.ones((1, len(labels))) if weights is None else weights
-    order = np.argsort(-pred_probs, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(pred_probs[order]) != 0, True))
-    ends = ends[: len(labels)]
-    drawn = counted[:, order]
-    hits = np.cumsum(drawn * labels[order], axis=1)[:, ends]
-    taken = np.cumsum(drawn, axis=1)[:, ends]
-    gains = np.diff(hits, axis=1, prepend=0)
-    positives = counted @ labels
-    sums = (gains * hits / np.maximum(taken, 1)).sum(1)
-    return np.where(positives > 0, sums / np.maximum(positives, 1), np.nan)
-
-
-def _mean_average_precision(
-    labels: BoolArray, pred_probs: FloatArray, weights: FloatArray
-) -> FloatArray:
-    columns = [
-        average_precision(labels[:, k], pred_probs[:, k], weights) for k in range(labels.shape[1])
-    ]
-    found = np.stack(columns, axis=1)
-    return _mean_where(np.nan_to_num(found), ~np.isnan(found))
+    return _Ranked.of(labels, pred_probs).precision(counted)
 
 
 def score_labels(

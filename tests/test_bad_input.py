@@ -186,11 +186,13 @@ PARAMETERS = {
     "fine_tune.batch_size=-8": r"fine_tune\.batch_size: should be greater than or equal to 1",
     "fine_tune.precision=fp8": r"fine_tune\.precision: should be 'auto', 'fp32' or 'bf16'",
     "fine_tune.class_weights=yes": r"fine_tune\.class_weights: should be 'none' or 'balanced'",
+    "fine_tune.class_weights={a: -1}": r"class_weights: weight of 'a': expected a number above 0",
     "fine_tune.attention_dropout=1": r"fine_tune\.attention_dropout: should be less than 1",
     "fine_tune.max_length=4": r"fine_tune\.max_length: should be greater than or equal to 8",
     "fine_tune.max_length=512": r"max_length: expected at most 64, the positions .*found 512",
     "fine_tune.seed=-1": r"fine_tune\.seed: should be greater than or equal to 0",
     "fine_tune.output_dir=x": r"fine_tune\.output_dir: set by the runner; use --runs-dir",
+    "data_prep.task=multilabel": r"task: should be 'auto', 'single_label' or 'multi_label'",
     "data_prep.test_size=1": r"data_prep\.test_size: should be less than 1",
     "data_prep.test_size=20%": r"data_prep\.test_size: should be a valid number, found '20%'",
     "data_prep.test_size=0.85": r"test_size \+ validation_size: expected below 0\.9.*0\.95",
@@ -417,8 +419,20 @@ DATA: dict[str, tuple[Make, str]] = {
     ),
     "infinite labels": (table("d.parquet", [1.0, float("inf")] * 10), r"d\.parquet.*'label'.*inf"),
     "list labels": (
-        table("d.jsonl", [["pos"], ["neg", "pos"]] * 10),
-        r"d\.jsonl, row 1: expected one label.*found list.*set label_column",
+        table("d.jsonl", [["pos"], "neg"] * 10),
+        r"d\.jsonl, row 1 holds a list of labels, .*row 2 a plain one; set task to multi_label",
+    ),
+    "lists with nothing in them": (
+        table("d.jsonl", [["pos", None], ["neg"]] * 10),
+        r"d\.jsonl, row 1: expected a list of labels.*found nothing in it; take it out",
+    ),
+    "a 0 or a 1 per label": (
+        table("d.parquet", [[1, 0, 0], [0, 1, 1]] * 10),
+        r"d\.parquet: column 'label' holds a 0 or a 1 for each of 3 labels; list the labels",
+    ),
+    "the same labels everywhere": (
+        table("d.jsonl", [["pos", "neg"]] * 20),
+        r"d\.jsonl: every example has the labels 'neg', 'pos'.*set label_column",
     ),
     "nested labels in Parquet": (
         table("d.parquet", [{"name": "pos"}, {"name": "neg"}] * 10),

@@ -41,7 +41,7 @@ def write(folder: Path, text: str) -> Path:
         ("data_prep: {test_size: 0.6, validation_size: 0.5}", "test_size . validation_size: expec"),
         ("target: 0.978", "target: expected a section with keys, found 0.978"),
         ("target: {metric: acuracy}", r"target.metric: unknown metric.*mean 'accuracy'\?"),
-        ("target: {metric: bleu}", "unknown metric 'bleu'; known: accuracy, macro_f1"),
+        ("target: {metric: bleu}", "unknown metric 'bleu'; known: accuracy, macro_f1, micro_f1"),
         ("target: {value: 97.8}", "expected a share between 0 and 1, found 97.8; write 0.978"),
         ("target: {value: 97.8 %}", "expected a share between 0 and 1, found 97.8 %; write 0.978"),
         ("target: {value: 250}", "target.value: expected a share between 0 and 1, found 250;"),

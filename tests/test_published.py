@@ -69,6 +69,16 @@ def test_metric_of_the_target_is_the_one_compared() -> None:
     assert found.outcome == "below"
 
 
+def test_published_micro_f1_is_compared_with_ours_or_with_the_accuracy_that_it_equals() -> None:
+    target = {"metric": "micro_f1"}
+    assert compare(study_of(target), card_of()).ours.value == "97.5 %"
+    several = {
+        "test": {**AGREES["test"], "micro_f1": metrics_of(0.5, 0.4, 0.6)["test"]["accuracy"]}
+    }
+    found = compare(study_of(target), card_of(), several)
+    assert (found.ours.label, found.ours.value) == ("Ours, test micro F1", "50.0 %")
+
+
 def test_both_scores_come_with_interval_count_and_source() -> None:
     found = compare(study_of(), card_of())
     assert (found.ours.value, found.theirs.value) == ("97.5 %", "97.8 %")

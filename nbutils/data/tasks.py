@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from nbutils.data.labels import NamedLabels, is_missing, name_labels
@@ -168,10 +169,14 @@ def _first_of_each(parts: Sequence[RawTexts], *, in_text: bool) -> tuple[str | N
 
 def _are_json_lists(parts: Sequence[RawTexts]) -> bool:
     """Return whether all labels are strings with a JSON list in them: a class may be ``[1]``."""
-    labels = [label for part in parts for label in part.labels if not is_missing(label)]
-    return bool(labels) and all(
-        isinstance(label, str) and _json_list(label) is not None for label in labels
-    )
+    found = False
+    for label in chain.from_iterable(part.labels for part in parts):
+        if is_missing(label):
+            continue
+        if not isinstance(label, str) or _json_list(label) is None:
+            return False
+        found = True
+    return found
 
 
 def _no_lists(parts: Sequence[RawTexts]) -> str:

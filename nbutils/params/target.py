@@ -10,14 +10,14 @@ from pydantic import Field, field_validator
 from nbutils.errors import suggest
 from nbutils.params.base import Parameters
 
-Metric = Literal["accuracy", "macro_f1"]
+Metric = Literal["accuracy", "macro_f1", "micro_f1"]
 METRICS: tuple[str, ...] = get_args(Metric)
 
 
 class Target(Parameters):
     """The published score beside which the report puts the study's own; it trains nothing."""
 
-    metric: Metric = Field(description="test score that was published: accuracy or macro_f1")
+    metric: Metric = Field(description="published test score: accuracy, macro_f1 or micro_f1")
     value: float = Field(ge=0, le=1, description="the published score as a share: 0.978, not 97.8")
     source: str = Field(max_length=500, description="where it stands: authors, year, table, row")
     protocol: str = Field(
