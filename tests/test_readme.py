@@ -39,9 +39,13 @@ def test_python_example_runs_and_shows_the_loss_of_each_batch(tmp_path: Path) ->
 
 
 def test_study_examples_are_valid(tmp_path: Path) -> None:
-    own, published = blocks("yaml")
+    own, several, published = blocks("yaml")
     (tmp_path / "study.yaml").write_text(own, encoding="utf-8")
     assert load_study(tmp_path / "study.yaml").data_prep.label_column == "stars"
+    (tmp_path / "study.yaml").write_text(several, encoding="utf-8")
+    study = load_study(tmp_path / "study.yaml")
+    assert study.data_prep.label_separator == ";"
+    assert study.fine_tune.class_weights == {"rare-topic": 3.0}
     (tmp_path / "study.yaml").write_text(published, encoding="utf-8")
     target = load_study(tmp_path / "study.yaml").target
     assert target is not None

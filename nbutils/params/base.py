@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from typing import Any, ClassVar, get_args
+from types import UnionType
+from typing import Any, ClassVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -126,7 +127,11 @@ class StageParameters(Parameters):
 
 def type_name(annotation: Any) -> str:
     """Return an annotation as a reader would say it: ``float``, ``str or none``."""
-    if isinstance(annotation, type):
+    if get_origin(annotation) in (Union, UnionType):
+        return " or ".join(map(type_name, get_args(annotation)))
+    if annotation is type(None):
+        return "none"
+    if isinstance(annotation, type) and not get_args(annotation):
         return annotation.__name__
     text = str(annotation).replace("typing.", "").replace("NoneType", "none")
     return text.replace("None", "none").replace(" | ", " or ")
