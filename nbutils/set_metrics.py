@@ -98,7 +98,7 @@ class _Judged:
     def of(cls, labels: BoolArray, predicted: BoolArray, pred_probs: FloatArray) -> _Judged:
         return cls(
             hits=(labels & predicted).astype(np.float64),
-            total=1.0 * labels + predicted,
+            total=labels.astype(np.float64) + predicted.astype(np.float64),
             ranking=rank_labels(labels, pred_probs),
             wrong=(labels != predicted).mean(axis=1) if labels.size else np.zeros(len(labels)),
             columns=[
