@@ -16,6 +16,8 @@ from nbutils.errors import DataError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+ROUND = 16  # tokens: a CPU prepares each new shape, and keeps what it prepared, so let few be new
+SHORT = 64  # tokens up to which it is rounded half as much
 POOL = 32  # batches that are sorted by length together: more wastes less padding, mixes less
 
 
@@ -39,9 +41,12 @@ class Encoded:
         return np.fromiter((len(ids) for ids in self.input_ids), np.int64, len(self))
 
     def batch(self, rows: NDArray[np.int64], *, device: str = "cpu") -> dict[str, torch.Tensor]:
-        """Return the model inputs of `rows` (B,), padded to the longest of them: (B, L) each."""
+        """Return the model inputs of `rows` (B,), padded to the longest of them: (B, L) each.
+
+        L is rounded up, and no longer than the longest of all texts.
+        """
         ids = [self.input_ids[row] for row in rows]
-        longest = max(len(row) for row in ids)
+        longest = self._rounded(max(len(row) for row in ids))
         padded = np.full((len(ids), longest), self.pad_token_id, np.int64)
         mask = np.zeros((len(ids), longest), np.int64)
         for place, row in enumerate(ids):
@@ -54,6 +59,10 @@ class Encoded:
                 types[place, : len(ids[place])] = self.token_type_ids[row]
             inputs["token_type_ids"] = types
         return {name: torch.from_numpy(array).to(device) for name, array in inputs.items()}
+
+    def _rounded(self, length: int) -> int:
+        step = ROUND // 2 if length <= SHORT else ROUND
+        return min(-(-length // step) * step, int(self.lengths.max()))
 
 
 def encode_texts(

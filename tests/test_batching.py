@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbutils.batching import encode_texts, epoch_batches, sorted_batches
+from nbutils.batching import Encoded, encode_texts, epoch_batches, sorted_batches
 from nbutils.checkpoints import load_tokenizer
 from nbutils.errors import DataError
 
@@ -92,3 +92,14 @@ def test_pair_has_two_token_types_and_is_cut_at_its_longer_text(tiny_bert: Path)
 def test_what_is_no_text_is_refused(tiny_bert: Path, texts: list[str], message: str) -> None:
     with pytest.raises(DataError, match=message):
         encode_texts(texts, load_tokenizer(str(tiny_bert)), max_length=8)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "width"),
+    [([3, 9], 16), ([3, 70], 80), ([3, 90], 96), ([3], 8), ([97], 100)],
+)
+def test_few_widths_occur_and_none_beyond_the_longest_text(lengths: list[int], width: int) -> None:
+    texts = [np.ones(length, np.int64) for length in [*lengths, 100]]
+    batch = Encoded(texts, None, 0).batch(np.arange(len(lengths)))
+    assert batch["input_ids"].shape == (len(lengths), width)
+    assert batch["attention_mask"].sum(1).tolist() == lengths
