@@ -77,11 +77,16 @@ class Started:
         return self.process.wait(timeout=seconds)
 
 
+def heed_ctrl_c() -> None:
+    """Undo what a shell does to the processes that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*words: object, folder: Path, name: str = "run", **variables: str) -> Started:
     with (folder / f"{name}.out").open("wb") as out, (folder / f"{name}.err").open("wb") as err:
         process = subprocess.Popen(
             [*map(str, words)], cwd=folder, stdout=out, stderr=err,
-            env={**os.environ, **ONE_THREAD, **variables},
+            env={**os.environ, **ONE_THREAD, **variables}, preexec_fn=heed_ctrl_c,
         )  # fmt: skip
     return Started(process, folder, name)
 

@@ -60,7 +60,12 @@ def step_clipped(optimizer: torch.optim.AdamW, norm: float, *, max_norm: float) 
     The fused optimiser scales them while it reads them, which spares a pass over all of them
     (`torch.amp.GradScaler` has it do so too).
     """
-    device = optimizer.param_groups[0]["params"][0].device
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    device = weights[0].device
+    if device.type not in {"cpu", "cuda"}:  # elsewhere the fused optimiser does not scale
+        torch.nn.utils.clip_grads_with_norm_(weights, max_norm, torch.tensor(norm, device=device))
+        optimizer.step()
+        return
     found: Any = optimizer  # these two are not among its declared attributes
     found.grad_scale = torch.tensor(max(1.0, norm / max_norm), device=device)
     found.found_inf = torch.zeros((), device=device)
