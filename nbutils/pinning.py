@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nbutils.checkpoints import locate_checkpoint
+from nbutils.checkpoints.places import locate_checkpoint
 from nbutils.commits import find_commit
 from nbutils.data.sources import find_source
 from nbutils.params.study import Study

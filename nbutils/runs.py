@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import nbutils
 from nbutils.artifacts import NOTEBOOKS, code_fingerprint, digest, project_dir
-from nbutils.checkpoints import fingerprint_checkpoint
+from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.errors import DataError
 from nbutils.params.base import StageParameters
 from nbutils.params.study import Study, is_plumbing

@@ -14,7 +14,8 @@ from typing import Any
 
 import nbutils
 from nbutils.artifacts import STAGE_FILE, STAGES, read_json, write_json
-from nbutils.checkpoints import check_checkpoint, check_own_code, fingerprint_checkpoint
+from nbutils.checkpoints.checks import check_checkpoint, check_own_code
+from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.data.sources import check_source, fingerprint_source
 from nbutils.endings import describe_full_disk, is_disk_full, read_ending
 from nbutils.errors import (

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbutils.batching import Encoded, encode_texts, epoch_batches, sorted_batches
-from nbutils.checkpoints import load_tokenizer
+from nbutils.checkpoints.loading import load_tokenizer
 from nbutils.errors import DataError
 
 LENGTHS = st.lists(st.integers(1, 512), min_size=1, max_size=300).map(np.array)

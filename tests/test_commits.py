@@ -17,7 +17,7 @@ import pytest
 from nbutils.reproduce.checking import _compare_commits
 
 ASKED, CACHED, OTHER = "a" * 40, "b" * 40, "c" * 40
-FINGERPRINT = "from nbutils.checkpoints import fingerprint_checkpoint as f; "
+FINGERPRINT = "from nbutils.checkpoints.places import fingerprint_checkpoint as f; "
 DATA = (
     "from nbutils.params.data_prep import DataPrepParams as P; "
     "from nbutils.data.sources import fingerprint_source as f; "
@@ -196,7 +196,7 @@ def test_model_is_loaded_at_the_commit_that_its_fingerprint_names(
         config["hidden_dropout_prob"] = dropout
         (snapshot / "config.json").write_text(json.dumps(config))
     code = (
-        "from nbutils.checkpoints import load_classifier as load, load_tokenizer\n"
+        "from nbutils.checkpoints.loading import load_classifier as load, load_tokenizer\n"
         "for revision in (None, 'v1'):\n"
         "    load_tokenizer('org/name', revision=revision)\n"
         "    model = load('org/name', label_names=['a', 'b'], revision=revision)\n"
@@ -212,7 +212,7 @@ def test_hub_model_that_needs_its_own_code_is_refused_before_it_is_loaded(home: 
     config = {"model_type": "own", "auto_map": {"AutoModelForSequenceClassification": "own.Own"}}
     (snapshot / "config.json").write_text(json.dumps(config))
     code = (
-        "from nbutils.checkpoints import check_own_code; "
+        "from nbutils.checkpoints.checks import check_own_code; "
         "from nbutils.errors import CheckpointError; "
         "from nbutils.params.fine_tune import FineTuneParams as P\n"
         "check_own_code(P(model='org/name', trust_remote_code=True))\n"

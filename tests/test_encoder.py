@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from nbutils.artifacts import is_installed
-from nbutils.checkpoints import load_classifier
+from nbutils.checkpoints.loading import load_classifier
 from nbutils.encoder import heads
 from nbutils.encoder.masks import DropoutBits, drop_, kept_scale
 from nbutils.encoder.swap import (

@@ -13,13 +13,9 @@ import pytest
 import torch
 from conftest import make_reviews
 
-from nbutils.checkpoints import (
-    check_checkpoint,
-    check_own_code,
-    fingerprint_checkpoint,
-    load_classifier,
-    load_tokenizer,
-)
+from nbutils.checkpoints.checks import check_checkpoint, check_own_code
+from nbutils.checkpoints.loading import load_classifier, load_tokenizer
+from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.errors import CheckpointError, ParameterError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.report.page import Page, render_page

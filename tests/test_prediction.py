@@ -10,7 +10,7 @@ import torch
 
 from nbutils import prediction
 from nbutils.batching import encode_texts
-from nbutils.checkpoints import load_classifier, load_tokenizer
+from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 from nbutils.prediction import cross_entropy, evaluation_mode, predict_logits, softmax
 
 TEXTS = ["good", "bad film " * 5, "a", "the plot is not fine and the actor dreadful", "music " * 9]

@@ -138,7 +138,7 @@ def test_dataset_without_the_columns_says_how_to_rename(tiny_bert: Path) -> None
 def test_attention_dropout_takes_the_architectures_own_name(tmp_path: Path) -> None:
     from transformers import DistilBertConfig, DistilBertModel
 
-    from nbutils.checkpoints import load_classifier
+    from nbutils.checkpoints.loading import load_classifier
 
     config = DistilBertConfig(vocab_size=30, dim=16, n_layers=1, n_heads=2, hidden_dim=16)
     DistilBertModel(config).save_pretrained(tmp_path)
@@ -219,7 +219,7 @@ def test_first_step_is_that_of_plain_torch(tiny_bert: Path, tmp_path: Path) -> N
         **quick(checkpoint, epochs=1, batch_size=2, precision="fp32", warmup_fraction=0, seed=5),
     )
     torch.manual_seed(5)
-    from nbutils.checkpoints import load_classifier, load_tokenizer
+    from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 
     model = load_classifier(str(checkpoint), label_names=["0", "1"])
     inputs = load_tokenizer(str(checkpoint))(["good film", "bad plot"], return_tensors="pt")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from nbutils.checkpoints import load_classifier
+from nbutils.checkpoints.loading import load_classifier
 from nbutils.encoder.masks import DropoutBits
 from nbutils.training.dropout import (
     ATTENTION_NAME,

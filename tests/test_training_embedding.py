@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from nbutils.checkpoints import load_classifier
+from nbutils.checkpoints.loading import load_classifier
 from nbutils.training.embedding import RowEmbedding, restore_embedding, use_row_embedding
 from nbutils.training.optimizer import gradient_norm, step_clipped
 

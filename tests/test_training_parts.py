@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nbutils.checkpoints import load_classifier
+from nbutils.checkpoints.loading import load_classifier
 from nbutils.errors import DataError, TrainingDivergedError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training import machine

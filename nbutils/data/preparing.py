@@ -39,7 +39,7 @@ def prepare_data(params: DataPrepParams, folder: Path) -> dict[str, Any]:
     CheckpointError
         There is no such tokenizer.
     """
-    from nbutils.checkpoints import load_tokenizer
+    from nbutils.checkpoints.loading import load_tokenizer
 
     texts = load_labelled_texts(params)
     frame = sample_examples(texts.frame, params)

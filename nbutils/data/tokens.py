@@ -110,7 +110,7 @@ def measure_tokens(frame: pd.DataFrame, tokenizer: Any, *, max_length: int) -> T
         `example_id`, `text`, `label`, `split` and, for pairs, `text_pair`.
     tokenizer
         A fast tokenizer with its own padding and truncation switched off, as
-        `nbutils.checkpoints.load_tokenizer` returns it.
+        `nbutils.checkpoints.loading.load_tokenizer` returns it.
     max_length
         Tokens a text may have before it is cut, specials included.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nbutils.checkpoints import fingerprint_checkpoint
+from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.commits import COMMIT
 from nbutils.data.sources import fingerprint_source
 from nbutils.errors import CheckpointError, DataError, NbutilsError

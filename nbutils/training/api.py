@@ -16,14 +16,9 @@ from numpy.typing import NDArray
 from nbutils import __version__
 from nbutils.artifacts import digest, write_json
 from nbutils.batching import encode_texts
-from nbutils.checkpoints import (
-    check_max_length,
-    check_tokenizer_matches,
-    fingerprint_checkpoint,
-    load_classifier,
-    load_tokenizer,
-    quiet_transformers,
-)
+from nbutils.checkpoints.loading import load_classifier, load_tokenizer, quiet_transformers
+from nbutils.checkpoints.matching import check_max_length, check_tokenizer_matches
+from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.encoder.swap import restore_encoder, use_fast_encoder
 from nbutils.label_sets import BoolArray, to_sets
 from nbutils.params.fine_tune import FineTuneParams

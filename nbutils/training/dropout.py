@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nbutils.checkpoints import quiet_transformers
+from nbutils.checkpoints.loading import quiet_transformers
 from nbutils.encoder.masks import DropoutBits, kept_scale
 
 ATTENTION_NAME = "nbutils_masked"

@@ -1,0 +1,1 @@
+"""Pretrained checkpoints: found, checked, loaded, and matched with their tokenizer."""

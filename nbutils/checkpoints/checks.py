@@ -1,0 +1,58 @@
+"""Checkpoints that cannot be used, refused before anything is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbutils.checkpoints.files import (
+    check_files,
+    refuse_own_code,
+)
+from nbutils.checkpoints.places import locate_checkpoint
+from nbutils.commits import fetch_config
+from nbutils.params.fine_tune import FineTuneParams
+
+if TYPE_CHECKING:
+    pass
+
+
+def check_checkpoint(name: str, *, max_length: int) -> None:
+    """Refuse, from its files alone, a checkpoint that cannot be used; a hub id passes.
+
+    Parameters
+    ----------
+    name
+        As for `locate_checkpoint`.
+    max_length
+        Tokens that it shall read at once.
+
+    Raises
+    ------
+    CheckpointError
+        It is missing, broken, no text encoder, without its own tokenizer or safetensors, or reads
+        fewer tokens at once.
+    """
+    place = Path(locate_checkpoint(name))
+    if not place.is_dir():
+        return
+    check_files(place, name=name, max_length=max_length)
+
+
+def check_own_code(params: FineTuneParams) -> None:
+    """Refuse a checkpoint that needs code of its own, unless the parameters trust it.
+
+    Nothing of it is run. A hub id whose configuration cannot be had in a moment passes: loading it
+    will refuse it.
+
+    Raises
+    ------
+    CheckpointError
+        Its architecture is one that transformers does not know.
+    """
+    place, trusted = locate_checkpoint(params.model), params.trust_remote_code
+    config: Path | None = Path(place) / "config.json"
+    if not Path(place).is_dir():
+        config = fetch_config(place, revision=params.revision)
+    if config is not None:
+        refuse_own_code(config, name=params.model, trusted=trusted)
