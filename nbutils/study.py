@@ -16,7 +16,8 @@ import nbutils
 from nbutils.artifacts import STAGE_FILE, STAGES, read_json, write_json
 from nbutils.checkpoints.checks import check_checkpoint, check_own_code
 from nbutils.checkpoints.places import fingerprint_checkpoint
-from nbutils.data.sources import check_source, fingerprint_source
+from nbutils.data.fingerprints import fingerprint_source
+from nbutils.data.sources import check_source
 from nbutils.endings import describe_full_disk, is_disk_full, read_ending
 from nbutils.errors import (
     CheckpointError,

@@ -20,7 +20,7 @@ ASKED, CACHED, OTHER = "a" * 40, "b" * 40, "c" * 40
 FINGERPRINT = "from nbutils.checkpoints.places import fingerprint_checkpoint as f; "
 DATA = (
     "from nbutils.params.data_prep import DataPrepParams as P; "
-    "from nbutils.data.sources import fingerprint_source as f; "
+    "from nbutils.data.fingerprints import fingerprint_source as f; "
 )
 
 

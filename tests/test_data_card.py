@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from datasets import load_from_disk
 
 from nbutils.data import baseline, tokens
 from nbutils.data.baseline import fit_baseline
@@ -14,7 +15,7 @@ from nbutils.data.card import build_data_card, describe_card, find_warnings
 from nbutils.data.duplicates import find_duplicates, remove_leakage
 from nbutils.data.loading import load_labelled_texts
 from nbutils.data.preparing import prepare_data
-from nbutils.data.splitting import load_splits, split_examples
+from nbutils.data.splitting import split_examples
 from nbutils.data.tokens import TokenReport
 from nbutils.params.data_prep import DataPrepParams
 
@@ -174,7 +175,9 @@ def test_preparing_in_one_call_leaves_what_the_notebook_leaves(tmp_path: Path) -
     (tmp_path / "baseline.parquet").touch()
     card = prepare_data(params, tmp_path)
     assert json.loads((tmp_path / "data_card.json").read_text()) == card
-    assert len(load_splits(tmp_path / "dataset").frame) == card["counts"]["examples"]
+    saved = load_from_disk(str(tmp_path / "dataset"))
+    assert {name: len(part) for name, part in saved.items()} == card["splits"]
+    assert sum(card["splits"].values()) == card["counts"]["examples"]
     assert not (tmp_path / "baseline.parquet").exists()
     prepare_data(DataPrepParams.of({"dataset": params.dataset}), tmp_path)
     assert len(pd.read_parquet(tmp_path / "baseline.parquet")) == 36

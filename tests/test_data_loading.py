@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
-from nbutils.data.loading import LabelledTexts, frame_from_dataset, load_labelled_texts
+from nbutils.data.labelled_texts import LabelledTexts
+from nbutils.data.loading import load_labelled_texts
 from nbutils.data.sources import check_source
 from nbutils.errors import DataError, NbutilsError, ParameterError
 from nbutils.params.data_prep import DataPrepParams
@@ -268,47 +269,37 @@ def test_unlabelled_test_split_is_replaced_by_validation(tmp_path: Path) -> None
         load(tmp_path / "glue", test_dataset="test")
 
 
-def test_usual_split_names_are_used_unasked() -> None:
+def test_usual_split_names_are_used_unasked(tmp_path: Path) -> None:
     both = DatasetDict(train=part(20), dev=part(6), test=part(5), unsupervised=part(4, label=-1))
-    texts = frame_from_dataset(both, DataPrepParams())
-    assert texts.frame["split"].value_counts().to_dict() == {
-        "train": 20,
-        "validation": 6,
-        "test": 5,
-    }
+    both.save_to_disk(str(tmp_path / "both"))
+    texts = load(tmp_path / "both")
+    assert texts.split_sizes() == {"train": 20, "validation": 6, "test": 5}
     assert texts.notes == ("Splits that are not used: unsupervised.",)
 
 
-def test_named_splits_are_used() -> None:
+def test_named_splits_are_used(tmp_path: Path) -> None:
     mnli = DatasetDict(train=part(20), validation_matched=part(6), test_matched=part(5))
-    params = DataPrepParams.of(
-        {"test_dataset": "test_matched", "validation_dataset": "validation_matched"}
+    mnli.save_to_disk(str(tmp_path / "mnli"))
+    texts = load(
+        tmp_path / "mnli", test_dataset="test_matched", validation_dataset="validation_matched"
     )
-    texts = frame_from_dataset(mnli, params)
-    assert texts.frame["split"].value_counts().to_dict() == {
-        "train": 20,
-        "validation": 6,
-        "test": 5,
-    }
+    assert texts.split_sizes() == {"train": 20, "validation": 6, "test": 5}
+    misspelt = DataPrepParams.of({"dataset": str(tmp_path / "mnli"), "test_dataset": "test_mat"})
     with pytest.raises(ParameterError, match=r"no split 'test_mat'.*did you mean 'test_matched'"):
-        frame_from_dataset(mnli, DataPrepParams.of({"test_dataset": "test_mat"}))
+        load_labelled_texts(misspelt)
 
 
-def test_selected_rows_of_a_dataset_are_the_rows_that_are_read() -> None:
-    texts = frame_from_dataset(part(40).select(range(39, 19, -1)), DataPrepParams())
+def test_dataset_without_splits_is_read_in_its_own_order(tmp_path: Path) -> None:
+    part(40).select(range(39, 19, -1)).save_to_disk(str(tmp_path / "one"))
+    texts = load(tmp_path / "one")
     assert texts.frame["text"].tolist()[:2] == ["sentence 40 39", "sentence 40 38"]
+    assert texts.split_sizes() == {"": 20}
 
 
-def test_four_sentences_in_memory_are_enough_when_nothing_is_cut() -> None:
-    texts = frame_from_dataset(part(4), DataPrepParams(), for_splitting=False)
-    assert len(texts.frame) == 4
+def test_dataset_too_small_to_be_cut_is_refused(tmp_path: Path) -> None:
+    part(4).save_to_disk(str(tmp_path / "four"))
     with pytest.raises(DataError, match="at least 10 texts"):
-        frame_from_dataset(part(4), DataPrepParams())
-
-
-def test_streaming_dataset_is_refused() -> None:
-    with pytest.raises(DataError, match="streaming=False"):
-        frame_from_dataset(part(12).to_iterable_dataset(), DataPrepParams())
+        load(tmp_path / "four")
 
 
 def test_class_names_in_parquet_metadata_are_used(tmp_path: Path) -> None:

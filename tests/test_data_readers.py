@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nbutils.data.readers import class_folders, read_file, read_text
+from nbutils.data.readers import read_file
+from nbutils.data.text_files import class_folders, read_text
 from nbutils.errors import DataError
 from nbutils.params.data_prep import DataPrepParams
 

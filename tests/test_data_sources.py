@@ -10,7 +10,8 @@ import pytest
 
 from nbutils.data import bundled
 from nbutils.data.columns import choose_columns
-from nbutils.data.sources import check_source, find_source, fingerprint_source
+from nbutils.data.fingerprints import fingerprint_source
+from nbutils.data.sources import check_source, find_source
 from nbutils.errors import DataError, NbutilsError, ParameterError
 from nbutils.params.data_prep import DataPrepParams
 

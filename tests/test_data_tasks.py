@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
 
-from nbutils.data.loading import LabelledTexts, load_labelled_texts
+from nbutils.data.labelled_texts import LabelledTexts
+from nbutils.data.loading import load_labelled_texts
 from nbutils.data.sources import check_source
 from nbutils.errors import DataError, ParameterError
 from nbutils.params.data_prep import DataPrepParams

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbutils.data.columns import Columns
-from nbutils.data.readers import RawTexts
+from nbutils.data.raw_texts import RawTexts
 from nbutils.errors import DataError, suggest
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from nbutils.data.baseline import Baseline
 from nbutils.data.co_occurrence import describe_label_sets
 from nbutils.data.duplicates import Cleaned, count_across_splits
-from nbutils.data.loading import LabelledTexts
+from nbutils.data.fingerprints import fingerprint_source
+from nbutils.data.labelled_texts import LabelledTexts
 from nbutils.data.tokens import TokenReport
 from nbutils.few_texts import describe_expectation
 from nbutils.params.data_prep import DataPrepParams
@@ -54,9 +55,6 @@ def build_data_card(
         `baseline`, `notes` and `warnings` (plain sentences); and `label_sets` where texts have
         several labels.
     """
-    from nbutils.data.sources import fingerprint_source
-
-    classes = texts.class_counts()
     sets = describe_label_sets(texts.frame["label"], texts.label_names)
     card: dict[str, Any] = {
         "task": texts.task,
@@ -72,10 +70,7 @@ def build_data_card(
         "id2label": {str(label): name for label, name in enumerate(texts.label_names)},
         "splits": {str(name): int(n) for name, n in texts.split_sizes().items()},
         "given_splits": sorted(set(cleaned.frame["split"]) - {""}),
-        "classes": {
-            str(name): {str(split): int(n) for split, n in row.items()}
-            for name, row in classes.to_dict("index").items()
-        },
+        "classes": _classes(texts),
         **({"label_sets": sets} if sets else {}),
         "duplicates": _duplicates(cleaned, texts),
         "tokens": _tokens(tokens, texts, params),
@@ -162,6 +157,13 @@ def _warn_of_label_sets(card: dict[str, Any]) -> list[str]:
             "and not just left blank."
         )
     return warnings
+
+
+def _classes(texts: LabelledTexts) -> dict[str, dict[str, int]]:
+    return {
+        str(name): {str(split): int(n) for split, n in row.items()}
+        for name, row in texts.class_counts().to_dict("index").items()
+    }
 
 
 def _duplicates(cleaned: Cleaned, texts: LabelledTexts) -> dict[str, Any]:

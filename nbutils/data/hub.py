@@ -1,4 +1,4 @@
-"""Splits of a Hugging Face dataset: from the hub, a saved folder, or memory."""
+"""Splits of a Hugging Face dataset, from the hub or a saved folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from nbutils.commits import find_commit
 from nbutils.data.columns import Columns, choose_columns
 from nbutils.data.labels import is_missing
-from nbutils.data.readers import RawTexts
+from nbutils.data.raw_texts import RawTexts
 from nbutils.data.sources import GIVEN_SPLITS, Source
 from nbutils.errors import DataError, ParameterError, suggest
 from nbutils.params.data_prep import DataPrepParams
@@ -29,8 +29,10 @@ def load_dataset_parts(
     ----------
     source
         A source of kind ``"hub"`` or ``"saved"``.
-    params, from_files
-        As for `parts_of_dataset`.
+    params
+        Columns, and names of splits in `test_dataset` and `validation_dataset`.
+    from_files
+        ``"test"`` or ``"validation"`` where a file serves, whatever splits the dataset has.
 
     Returns
     -------
@@ -54,32 +56,16 @@ def load_dataset_parts(
             dataset = datasets.load_dataset(source.name, params.dataset_config, revision=commit)
     except Exception as error:  # the hub's client raises a dozen kinds, none of them shared
         raise DataError(_explain(source, params, error)) from error
-    return parts_of_dataset(dataset, params, where=source.name, from_files=from_files)
+    return _sort_splits(dataset, params, where=source.name, from_files=from_files)
 
 
-def parts_of_dataset(
-    dataset: Any, params: DataPrepParams, *, where: str, from_files: Collection[str] = ()
+def _sort_splits(
+    dataset: Any, params: DataPrepParams, *, where: str, from_files: Collection[str]
 ) -> tuple[dict[str, RawTexts], list[str]]:
-    """Sort the splits of a dataset in memory into training, validation and test.
+    """Sort the splits of a dataset into training, validation and test.
 
     Splits of a usual name are used without being asked. A test split without labels is left out,
     as GLUE's are: the validation split then serves as test, and validation is cut from training.
-
-    Parameters
-    ----------
-    dataset
-        A `datasets.Dataset` or a mapping from split names to them.
-    params
-        Columns, and names of splits in `test_dataset` and `validation_dataset`.
-    where
-        Name for errors.
-    from_files
-        ``"test"`` or ``"validation"`` where a file serves, whatever splits the dataset has.
-
-    Returns
-    -------
-    parts, notes
-        As `load_dataset_parts`.
     """
     splits = dict(dataset) if isinstance(dataset, Mapping) else {"": dataset}
     chosen = _choose_splits(splits, params, where, from_files)
@@ -118,11 +104,6 @@ def _choose_splits(
 
 def _raw(split: Any, params: DataPrepParams, where: str, name: str) -> RawTexts:
     where = f"{where} ({name})" if name else where
-    if not hasattr(split, "with_format") or not hasattr(split, "__len__"):
-        raise DataError(
-            f"{where}: expected a datasets.Dataset, found {type(split).__name__}; a streaming "
-            "dataset has to be loaded with streaming=False"
-        )
     columns = choose_columns(list(split.column_names), params, where=where)
     wanted = [column for column in (columns.text, columns.label, columns.text_pair) if column]
     values = split.with_format(None).select_columns(wanted)[:]

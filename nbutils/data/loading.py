@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,78 +12,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from nbutils.data.bundled import read_bundled
-from nbutils.data.columns import Columns
-from nbutils.data.hub import load_dataset_parts, parts_of_dataset
+from nbutils.data.hub import load_dataset_parts
+from nbutils.data.labelled_texts import FRAME_COLUMNS, LabelledTexts
 from nbutils.data.labels import NamedLabels, name_labels, refuse_unlike_labels
-from nbutils.data.readers import RawTexts, read_file, read_folder
+from nbutils.data.raw_texts import RawTexts
+from nbutils.data.readers import read_file
 from nbutils.data.sources import Source, find_given_split, find_source
 from nbutils.data.tasks import find_task, hint_at_separator, name_label_sets, refuse_unlike_sets
+from nbutils.data.text_files import read_folder
 from nbutils.errors import DataError
 from nbutils.label_sets import Task, flatten_labels, set_column
 from nbutils.params.data_prep import DataPrepParams
 
-FRAME_COLUMNS = ("example_id", "text", "text_pair", "label", "split")
-SPLIT_ORDER = ("train", "validation", "test", "")
 LEAST_EXAMPLES = 10
 SHOWN_ROWS = 5
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-@dataclass(frozen=True)
-class LabelledTexts:
-    """Labelled text, ready to be checked and split.
-
-    Attributes
-    ----------
-    frame
-        One row per example: `example_id` (int64, running index over the raw input), `text`,
-        `text_pair` where there are pairs, `label` (int64, or sorted tuples of ids for the task
-        ``"multi_label"``), and `split`: ``"train"``, ``"validation"``, ``"test"``, or ``""`` where
-        it is still to be decided.
-    label_names
-        Names of the classes, of shape (K,); the index is the label.
-    source
-        The dataset as the parameters name it.
-    columns
-        Columns that were read.
-    counts
-        `rows_read` and `dropped_empty`.
-    notes
-        Sentences on what was decided while reading.
-    task
-        ``"single_label"`` or ``"multi_label"``.
-    """
-
-    frame: pd.DataFrame
-    label_names: tuple[str, ...]
-    source: str
-    columns: Columns
-    counts: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    task: Task = "single_label"
-
-    def with_frame(self, frame: pd.DataFrame) -> LabelledTexts:
-        """Return the same texts with another frame: fewer rows, or splits filled in."""
-        return replace(self, frame=frame)
-
-    def split_sizes(self) -> dict[str, int]:
-        """Return examples per split, in the order of training, validation, test."""
-        sizes = self.frame["split"].value_counts()
-        return {split: int(sizes[split]) for split in SPLIT_ORDER if split in sizes}
-
-    def class_counts(self) -> pd.DataFrame:
-        """Return examples per class, of shape (K, splits): a row per class, a column per split."""
-        order = [split for split in SPLIT_ORDER if (self.frame["split"] == split).any()]
-        rows, ids = flatten_labels(self.frame["label"])
-        splits = self.frame["split"].to_numpy()[rows]
-        counts = {
-            split or "to be split": np.bincount(
-                ids[splits == split], minlength=len(self.label_names)
-            )
-            for split in order
-        }
-        table = pd.DataFrame(counts, index=pd.Index(self.label_names, name="class"))
-        return table.rename_axis(columns="split")
 
 
 def load_labelled_texts(params: DataPrepParams) -> LabelledTexts:
@@ -119,29 +62,6 @@ def load_labelled_texts(params: DataPrepParams) -> LabelledTexts:
     return _assemble(parts, params, notes=notes)
 
 
-def frame_from_dataset(
-    dataset: Any, params: DataPrepParams, *, for_splitting: bool = True
-) -> LabelledTexts:
-    """Turn a `datasets.Dataset` or `DatasetDict` in memory into labelled texts.
-
-    Parameters
-    ----------
-    dataset
-        Text and label columns are found as in a file.
-    params
-        Columns and names of given splits; `dataset` is not read.
-    for_splitting
-        Whether there must be enough of each class for the splits that are still to be cut.
-
-    Raises
-    ------
-    ParameterError, DataError
-        As `load_labelled_texts`.
-    """
-    parts, notes = parts_of_dataset(dataset, params, where="the dataset")
-    return _assemble(parts, params, notes=notes, for_splitting=for_splitting)
-
-
 def _read_place(source: Source, params: DataPrepParams) -> RawTexts:
     if source.kind == "bundled":
         return read_bundled(source.name)
@@ -151,14 +71,9 @@ def _read_place(source: Source, params: DataPrepParams) -> RawTexts:
 
 
 def _assemble(
-    parts: Mapping[str, RawTexts],
-    params: DataPrepParams,
-    *,
-    notes: Sequence[str],
-    for_splitting: bool = True,
+    parts: Mapping[str, RawTexts], params: DataPrepParams, *, notes: Sequence[str]
 ) -> LabelledTexts:
     ordered = {split: parts[split] for split in ("", "validation", "test") if split in parts}
-    main = ordered[""]
     task = find_task(list(ordered.values()), params)
     named = _name(list(ordered.values()), params, task)
     frames = [_frame(part, split) for split, part in ordered.items()]
@@ -166,25 +81,30 @@ def _assemble(
         one_each = task == "single_label"
         frame["label"] = pd.array(ids, dtype="Int64") if one_each else set_column(ids)
     rows_read = sum(len(frame) for frame in frames)
-    kept = [frame[~frame.pop("empty")] for frame in frames]
-    for frame, part in zip(kept, ordered.values(), strict=True):
-        _refuse_missing_labels(frame, part)
-    frame = pd.concat(kept)
-    frame.insert(0, "example_id", _running_index(frames, kept))
-    whole = {"example_id": "int64"} | ({"label": "int64"} if task == "single_label" else {})
-    frame = frame.reset_index(drop=True).astype(whole)
+    frame = _join(frames, list(ordered.values()), task)
     if {"validation", "test"} <= set(parts):
         frame["split"] = frame["split"].where(frame["split"] != "", "train")
-    _check(frame, named.names, ordered, for_splitting=for_splitting)
+    _check(frame, named.names, ordered)
     return LabelledTexts(
         frame=frame[[name for name in FRAME_COLUMNS if name in frame]],
         label_names=named.names,
         source=params.dataset,
-        columns=main.columns,
+        columns=ordered[""].columns,
         counts={"rows_read": rows_read, "dropped_empty": rows_read - len(frame)},
         notes=(*notes, *(note for part in ordered.values() for note in part.notes), *named.notes),
         task=task,
     )
+
+
+def _join(frames: Sequence[pd.DataFrame], parts: Sequence[RawTexts], task: Task) -> pd.DataFrame:
+    """Return the rows that hold text as one frame, each with its place among all that were read."""
+    kept = [frame[~frame.pop("empty")] for frame in frames]
+    for frame, part in zip(kept, parts, strict=True):
+        _refuse_missing_labels(frame, part)
+    joined = pd.concat(kept)
+    joined.insert(0, "example_id", _running_index(frames, kept))
+    whole = {"example_id": "int64"} | ({"label": "int64"} if task == "single_label" else {})
+    return joined.reset_index(drop=True).astype(whole)
 
 
 def _name(parts: Sequence[RawTexts], params: DataPrepParams, task: Task) -> NamedLabels:
@@ -254,28 +174,21 @@ def _refuse_missing_labels(frame: pd.DataFrame, part: RawTexts) -> None:
         )
 
 
-def _check(
-    frame: pd.DataFrame,
-    names: tuple[str, ...],
-    parts: Mapping[str, RawTexts],
-    *,
-    for_splitting: bool,
-) -> None:
+def _check(frame: pd.DataFrame, names: tuple[str, ...], parts: Mapping[str, RawTexts]) -> None:
     main = parts[""]
     training = frame.loc[frame["split"].isin(["", "train"]), "label"]
     found = np.bincount(flatten_labels(training)[1], minlength=len(names)).tolist()
     counts = {name: n for name, n in zip(names, found, strict=True) if n}
-    least = LEAST_EXAMPLES if for_splitting else 1
-    if len(training) < least:
+    if len(training) < LEAST_EXAMPLES:
         raise DataError(
-            f"{main.where}: expected at least {least} texts that are not empty, "
+            f"{main.where}: expected at least {LEAST_EXAMPLES} texts that are not empty, "
             f"found {len(training)}; training, validation and test need examples of their own"
         )
     refuse_unlike_labels(counts, where=main.where, column=main.columns.label)
     _refuse_unseen(frame, names, counts, parts)
     needed = 1 + sum(split not in parts for split in ("validation", "test"))
     rare = {name: n for name, n in counts.items() if n < needed}
-    if for_splitting and rare:
+    if rare:
         name, n = next(iter(rare.items()))
         more = f" (and {len(rare) - 1} more classes like it)" if len(rare) > 1 else ""
         raise DataError(

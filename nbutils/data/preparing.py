@@ -10,8 +10,10 @@ from nbutils.artifacts import write_json
 from nbutils.data.baseline import Baseline, fit_baseline
 from nbutils.data.card import build_data_card
 from nbutils.data.duplicates import find_duplicates, remove_leakage
-from nbutils.data.loading import LabelledTexts, load_labelled_texts
-from nbutils.data.splitting import sample_examples, save_splits, split_examples
+from nbutils.data.labelled_texts import LabelledTexts
+from nbutils.data.loading import load_labelled_texts
+from nbutils.data.split_files import save_splits
+from nbutils.data.splitting import sample_examples, split_examples
 from nbutils.data.tokens import measure_tokens
 from nbutils.params.data_prep import DataPrepParams
 from nbutils.prediction_files import write_predictions

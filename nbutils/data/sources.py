@@ -6,21 +6,19 @@ Light on purpose: a wrong path or column is refused before pandas or a kernel st
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import os
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from nbutils.artifacts import sha256_file
-from nbutils.commits import name_commit
 from nbutils.data.bundled import BUNDLED, locate_bundled
 from nbutils.data.columns import choose_columns
-from nbutils.data.readers import FILE_SUFFIXES, class_folders, read_columns
+from nbutils.data.readers import FILE_SUFFIXES, read_columns
+from nbutils.data.text_files import class_folders
 from nbutils.errors import DataError, ParameterError, suggest
 from nbutils.params.data_prep import DataPrepParams
 
@@ -161,30 +159,6 @@ def check_source(params: DataPrepParams) -> None:
             _check_readable(given, params)
 
 
-def fingerprint_source(params: DataPrepParams) -> str:
-    """Return a fingerprint of the content of every file that the parameters name.
-
-    File names count relative to their dataset, so that moving a dataset changes nothing.
-
-    Returns
-    -------
-    str
-        ``"sha256:..."``; ``"hub:<id>[/<configuration>]@<commit>"`` for a hub id, or
-        ``"...@<revision> (commit unknown)"`` where nobody here knows the commit.
-    """
-    source = find_source(params.dataset)
-    is_hub = source.kind == "hub"
-    parts = {"dataset": _fingerprint_hub(source, params) if is_hub else _fingerprint(source)}
-    for split in GIVEN_SPLITS:
-        given = find_given_split(params, split)
-        if isinstance(given, Source):
-            parts[split] = _fingerprint(given)
-    if len(parts) == 1:
-        return parts["dataset"]
-    joined = "\n".join(f"{role} {fingerprint}" for role, fingerprint in parts.items())
-    return f"sha256:{hashlib.sha256(joined.encode()).hexdigest()}"
-
-
 def _local_source(name: str, path: Path, parameter: str) -> Source:
     if not os.access(path, os.R_OK):
         raise DataError(
@@ -305,33 +279,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DataError(f"{path}: not a readable saved `datasets` folder (expected an object)")
     return content
-
-
-def _fingerprint_hub(source: Source, params: DataPrepParams) -> str:
-    name = f"{source.name}/{params.dataset_config}" if params.dataset_config else source.name
-    commit = name_commit(source.name, revision=params.dataset_revision, kind="dataset")
-    return f"hub:{name}@{commit}"
-
-
-def _fingerprint(source: Source) -> str:
-    if source.kind == "bundled":
-        return f"sha256:{BUNDLED[source.name].sha256}"  # compared with the files when they are read
-    if source.kind == "file":
-        return _hash_files([(source.place.suffix.lower(), source.place)])
-    if source.kind == "folder":
-        files = [path for texts in class_folders(source.place).values() for path in texts]
-    else:
-        files = [path for path in source.place.rglob("*") if path.is_file() and _counts(path)]
-    return _hash_files((path.relative_to(source.place).as_posix(), path) for path in files)
-
-
-def _counts(path: Path) -> bool:
-    # `datasets` drops cache files into a saved folder when it is used.
-    return not path.name.startswith((".", "cache-")) and path.suffix in (".arrow", ".json")
-
-
-def _hash_files(files: Iterable[tuple[str, Path]]) -> str:
-    digest = hashlib.sha256()
-    for name, path in sorted(files):
-        digest.update(f"{name}:{sha256_file(path)}\n".encode())
-    return f"sha256:{digest.hexdigest()}"

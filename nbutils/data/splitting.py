@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nbutils.data.columns import Columns
-from nbutils.data.loading import FRAME_COLUMNS, LabelledTexts
 from nbutils.data.sources import GIVEN_SPLITS
 from nbutils.data.stratifying import assign_parts
 from nbutils.errors import DataError, ParameterError
@@ -23,7 +18,6 @@ from nbutils.label_sets import flatten_labels, holds_sets, set_column
 from nbutils.params.data_prep import DataPrepParams
 
 SPLITS = ("train", "validation", "test")
-PIECE = 50_000  # rows
 
 
 def sample_examples(frame: pd.DataFrame, params: DataPrepParams) -> pd.DataFrame:
@@ -275,98 +269,3 @@ def _refuse_gaps(frame: pd.DataFrame, *, where: str) -> None:
             f"{where}: class number {lost[0]} is left without training examples: all of them are "
             "copies of test or validation texts; add examples, or set deduplicate to false"
         )
-
-
-def save_splits(texts: LabelledTexts, directory: Path) -> None:
-    """Write the splits as a `datasets.DatasetDict`, whole or not at all.
-
-    Parameters
-    ----------
-    texts
-        With a split in every row.
-    directory
-        Is replaced when it exists.
-    """
-    import datasets
-
-    label: Any = datasets.ClassLabel(names=list(texts.label_names))
-    if texts.task == "multi_label":
-        label = datasets.Sequence(label)
-    kinds = {"example_id": "int64", "text": "string", "text_pair": "string"}
-    columns = [name for name in FRAME_COLUMNS if name in texts.frame and name != "split"]
-    features = datasets.Features(
-        {name: datasets.Value(kinds[name]) if name in kinds else label for name in columns}
-    )
-    splits = {
-        name: datasets.Dataset(
-            _table(texts.frame[texts.frame["split"] == name][columns], features.arrow_schema),
-            info=datasets.DatasetInfo(features=features),
-            split=datasets.NamedSplit(name),
-        )
-        for name in SPLITS
-    }
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as made:
-        with _no_progress_bars():
-            datasets.DatasetDict(splits).save_to_disk(str(Path(made) / "new"))
-        if directory.exists():
-            directory.replace(Path(made) / "old")
-        (Path(made) / "new").replace(directory)
-
-
-def _table(frame: pd.DataFrame, schema: Any) -> Any:
-    """Return an Arrow table in pieces: one piece of strings holds 2 GiB at most."""
-    import pyarrow
-
-    pieces = [
-        pyarrow.Table.from_pandas(frame.iloc[start : start + PIECE], schema, preserve_index=False)
-        for start in range(0, len(frame), PIECE)
-    ]
-    return pyarrow.concat_tables(pieces).replace_schema_metadata(schema.metadata)
-
-
-def load_splits(directory: Path) -> LabelledTexts:
-    """Read what `save_splits` wrote.
-
-    Raises
-    ------
-    DataError
-        There is no such folder, or it is not one of ours.
-    """
-    import datasets
-
-    try:
-        saved = datasets.load_from_disk(str(directory))
-        label = saved["train"].features["label"]
-        names = tuple(getattr(label, "feature", label).names)
-        frames = [saved[name].to_pandas().assign(split=name) for name in SPLITS]
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise DataError(
-            f"{directory}: expected the dataset that 01_data_prep.ipynb writes; run it first "
-            f"({type(error).__name__}: {error})"
-        ) from None
-    frame = pd.concat(frames, ignore_index=True)
-    several = holds_sets(frame["label"])
-    if several:
-        frame["label"] = set_column(frame["label"])
-    pair = "text_pair" if "text_pair" in frame else None
-    return LabelledTexts(
-        frame=frame[[name for name in FRAME_COLUMNS if name in frame]],
-        label_names=names,
-        source=str(directory),
-        columns=Columns("text", "label", pair),
-        task="multi_label" if several else "single_label",
-    )
-
-
-@contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    import datasets
-
-    shown = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if shown:
-            datasets.enable_progress_bars()

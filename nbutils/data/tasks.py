@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from nbutils.data.labels import NamedLabels, is_missing, name_labels
-from nbutils.data.readers import RawTexts
+from nbutils.data.raw_texts import RawTexts
 from nbutils.errors import DataError
 from nbutils.label_sets import Task
 from nbutils.params.data_prep import DataPrepParams

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.commits import COMMIT
-from nbutils.data.sources import fingerprint_source
+from nbutils.data.fingerprints import fingerprint_source
 from nbutils.errors import CheckpointError, DataError, NbutilsError
 from nbutils.params.study import Study
 from nbutils.report.carried import unpack_predictions
