@@ -218,18 +218,17 @@ def reproduce(
         found = again.check_report(report, data=data, model=model)
         print(again.describe_check(found))
         raise typer.Exit(DONE if found.good else DIFFERENT)
+    options = again.ReproduceOptions(
+        data=data,
+        model=model,
+        runs_dir=runs_dir,
+        reports_dir=reports_dir,
+        anyway=anyway,
+        trust_remote_code=trust_remote_code,
+    )
     watcher = _watcher()
     try:
-        result = again.reproduce_report(
-            report,
-            data=data,
-            model=model,
-            runs_dir=runs_dir,
-            reports_dir=reports_dir,
-            anyway=anyway,
-            trust_remote_code=trust_remote_code,
-            watcher=watcher,
-        )
+        result = again.reproduce_report(report, options=options, watcher=watcher)
     finally:
         watcher.close()
     print(again.describe_reproduction(result))

@@ -18,110 +18,23 @@ import signal
 import sys
 import tempfile
 import threading
-import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-import nbformat
 from jupyter_client.kernelspec import KernelSpec
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, NotebookExecutionManager
+from papermill.engines import NBClientEngine
 
-from nbutils.artifacts import write_text
-from nbutils.endings import MEMORY, find_headings
+from nbutils.bookkeeping import Bookkeeping
 from nbutils.errors import NotebookFailedError
 from nbutils.kernels import LAUNCH, KernelWatch, describe_death, end_in_order, memory_limit_mib
-from nbutils.progress import Limits, OnProgress, Progress
-from nbutils.redaction import Redactor
+from nbutils.progress import Limits, OnProgress
 from nbutils.widgets import PROGRESS_MIME
 
 KERNEL_LOG = "kernel.log"
 LAST_WORDS = 4000  # characters of the kernel's own output that are kept when it dies
-
-
-class _Manager(NotebookExecutionManager):  # type: ignore[misc]
-    """Papermill's bookkeeping of a run, with whole saves and progress for the caller."""
-
-    nb: Any
-
-    def __init__(self, nb: Any, *, on_progress: OnProgress | None = None, **settings: Any) -> None:
-        super().__init__(nb, **settings)
-        self.on_progress = on_progress
-        code = [index for index, cell in enumerate(nb.cells) if cell.cell_type == "code"]
-        self.numbers = {index: number for number, index in enumerate(code, start=1)}
-        self.headings = find_headings([(cell.cell_type, cell.source) for cell in nb.cells])
-        self.running = 0
-        self.begun = False
-        parameters = nb.metadata.get("papermill", {}).get("parameters") or {}
-        self.redactor = Redactor.from_environment().knowing(parameters)
-
-    def save(self, **changes: Any) -> None:
-        self.nb = changes.get("nb") or self.nb
-        if self.output_path:
-            # The kernel goes on with the true values: only what is written is redacted.
-            text = nbformat.writes(self.redactor.redact_notebook(self.nb)) + "\n"
-            write_text(Path(self.output_path), text, durable=self.end_time is not None)
-        self.last_save_time = self.now()
-
-    def cell_start(self, cell: Any, cell_index: int | None = None, **changes: Any) -> None:
-        self.begun = True
-        super().cell_start(cell, cell_index, **changes)
-        if cell_index in self.numbers:
-            self.running = cell_index or 0
-            self.tell({})
-
-    def tell(self, training: Mapping[str, Any]) -> None:
-        if self.on_progress is not None:
-            number, heading = self.numbers[self.running], self.headings[self.running]
-            self.on_progress(Progress(number, len(self.numbers), heading, training))
-
-    def fail(
-        self, cell: Any, cell_index: int, error: BaseException, *, name: str, last_words: str
-    ) -> None:
-        """Mark a cell failed for a reason that the kernel could not write down itself."""
-        self.cell_exception(cell, cell_index=cell_index)
-        if cell.cell_type != "code":  # stopped between two code cells: text has no outputs
-            return
-        message = str(error) or "stopped from outside"
-        cell.setdefault("outputs", []).append(
-            nbformat.v4.new_output(
-                "error",
-                ename=name,
-                evalue=message,
-                traceback=[
-                    *traceback.format_exception_only(type(error), error),
-                    *(["The kernel's last words:", last_words] if last_words else []),
-                ],
-            )
-        )
-
-    def fail_to_start(self, error: BaseException, *, last_words: str) -> None:
-        """Mark the first code cell failed: there was no kernel to run it."""
-        index = next(iter(self.numbers), None)
-        if index is not None:
-            cell, name = self.nb.cells[index], type(error).__name__
-            self.fail(cell, index, error, name=name, last_words=last_words)
-
-    def note_memory(self, peak_mib: float) -> None:
-        """Keep in the notebook what its kernel needed."""
-        self.nb.metadata[MEMORY] = {
-            "kernel_peak_mib": round(peak_mib, 1),
-            "memory_limit_mib": round(memory_limit_mib(), 1),
-        }
-
-    def notebook_complete(self, **changes: Any) -> None:
-        """Note the end; papermill's own marks cells that never ran as completed."""
-        self.end_time = self.now()
-        papermill = self.nb.metadata.papermill
-        papermill["end_time"] = self.end_time.isoformat()
-        papermill["duration"] = (self.end_time - self.start_time).total_seconds()
-        for cell in self.nb.cells:
-            if cell.metadata.papermill["status"] == self.RUNNING:  # stopped while being stopped
-                self.cell_exception(cell)
-        self.cleanup_pbar()
-        self.save()
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
@@ -258,7 +171,7 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
         }
         if save_to is not None:
             output_path = nb.metadata.papermill["output_path"] = str(save_to)
-        manager = _Manager(nb, output_path=output_path, on_progress=on_progress, **looks)
+        manager = Bookkeeping(nb, output_path=output_path, on_progress=on_progress, **looks)
         manager.notebook_start()
         try:
             with _terminated_as_interrupted():

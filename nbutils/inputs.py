@@ -52,6 +52,12 @@ def open_model(model_dir: str | None) -> Path:
     found = find_finished("fine_tune", model_dir)
     if found is not None:
         return found
+    data_dir, folder = open_data(None), open_output("fine_tune", None)
+    _train(folder, data_dir)
+    return folder
+
+
+def _train(folder: Path, data_dir: Path) -> None:
     from datasets import load_from_disk
 
     from nbutils.params.fine_tune import FineTuneParams
@@ -65,8 +71,7 @@ def open_model(model_dir: str | None) -> Path:
     )
     from nbutils.widgets import LiveTraining
 
-    params, data_dir = FineTuneParams.of({}), open_data(None)
-    folder = open_output("fine_tune", None)
+    params = FineTuneParams.of({})
     data = load_from_disk(data_dir / "dataset")
     classifier = fine_tune(data, params=params, watcher=LiveTraining())
     predictions = predict_splits(classifier, data)
@@ -74,7 +79,6 @@ def open_model(model_dir: str | None) -> Path:
     metrics = build_metrics(classifier, scores)
     metrics = add_baseline(metrics, predictions, data_dir=data_dir)
     save_results(folder, classifier, predictions=predictions, metrics=metrics, data_dir=data_dir)
-    return folder
 
 
 def open_data_of(model_dir: Path, data_dir: str | None) -> Path:

@@ -7,12 +7,12 @@ style sheet dresses it further.
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from nbutils.escaping import render_text, visible_text
+from nbutils.numerals import count_decimals, format_alone, format_value, is_missing, is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,10 +101,10 @@ class _Column:
     @classmethod
     def of(cls, values: pd.Series[Any], percent: bool) -> _Column:
         listed = values.tolist()
-        numbers = [value for value in listed if not _is_missing(value)]
-        numeric = bool(numbers) and all(_is_number(value) for value in numbers)
-        digits = _digits(numbers) if numeric else 0
-        cells = [_format(value, percent=percent, digits=digits) for value in listed]
+        numbers = [value for value in listed if not is_missing(value)]
+        numeric = bool(numbers) and all(is_number(value) for value in numbers)
+        digits = count_decimals(numbers) if numeric else 0
+        cells = [format_value(value, percent=percent, digits=digits) for value in listed]
         return cls(_joined(values.name), cells, numeric)
 
     def head(self) -> str:
@@ -135,7 +135,7 @@ def _joined(name: object) -> str:
 
 
 def _plain(value: object, *, limit: int) -> str:
-    text = _plain_number(value)
+    text = format_alone(value)
     return visible_text(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
@@ -151,47 +151,6 @@ def _caption(text: str) -> str:
     if not text:
         return ""
     return f'<caption style="text-align:left;caption-side:top">{render_text(text)}</caption>'
-
-
-def _is_number(value: object) -> bool:
-    return not isinstance(value, (bool, str, complex)) and hasattr(value, "__float__")
-
-
-def _is_missing(value: object) -> bool:
-    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
-        return True
-    return isinstance(value, float) and math.isnan(value)
-
-
-def _digits(numbers: Sequence[Any]) -> int:
-    """Return the decimals that show four digits of the column's largest number, 0 for integers."""
-    floats = [abs(float(value)) for value in numbers]
-    finite = [value for value in floats if math.isfinite(value)]
-    if all(value.is_integer() for value in finite):
-        return 0
-    whole = len(str(int(max(finite, default=0.0))))
-    return max(1, 4 - whole)
-
-
-def _format(value: Any, *, percent: bool, digits: int) -> str:
-    if _is_missing(value):
-        return "\N{EN DASH}"
-    if isinstance(value, bool) or type(value).__name__ == "bool":
-        return "yes" if value else "no"
-    if not _is_number(value):
-        return str(value)
-    number = float(value)
-    if not math.isfinite(number):
-        return str(number)
-    if percent:
-        return f"{100 * number:.1f}\N{NO-BREAK SPACE}%"
-    if digits and 0 < abs(number) < 10**-digits:
-        return f"{number:.2g}"
-    return f"{number:,.{digits}f}" if digits or isinstance(value, float) else f"{int(value):,}"
-
-
-def _plain_number(value: Any) -> str:
-    return _format(value, percent=False, digits=_digits([value]) if _is_number(value) else 0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -233,7 +192,7 @@ class Facts:
 def _said(value: Any) -> str:
     if isinstance(value, (list, tuple, set, frozenset)):
         return ", ".join(_said(part) for part in value)
-    return _plain_number(value)
+    return format_alone(value)
 
 
 @dataclass(frozen=True, repr=False)
@@ -303,7 +262,7 @@ class TextExamples:
         chips = "".join(
             f'<span class="nb-chip" style="display:inline-block;margin-right:1em">'
             f"<span>{render_text(name)}</span> "
-            f"<strong>{render_text(_plain_number(value), limit=120)}</strong></span>"
+            f"<strong>{render_text(format_alone(value), limit=120)}</strong></span>"
             for name, value in row.items()
             if name not in {"text", "text_pair"}
         )

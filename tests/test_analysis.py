@@ -134,13 +134,12 @@ def test_findings_are_valid_json_and_written_last(
         "top_confusions": top_confusions(matrix, label_names=NAMES),
         "calibration_bins": bin_by_confidence(np.array([0.9]), np.array([True])),
     }
-    findings = build_findings(
-        predictions, label_names=NAMES, confusion=matrix, order=[0, 1, 2], tables=tables, ece=0.1
-    )
+    findings = build_findings(predictions, label_names=NAMES, confusion=matrix, tables=tables)
     save_findings(tmp_path, findings, mistakes=mistakes, suspects=rank_label_suspects(mistakes))
     found = json.loads((tmp_path / "findings.json").read_text())
     assert found["mistakes"] == {"test": 2, "validation": 1}
     assert found["confusion_matrix"] == matrix.tolist()
+    assert found["calibration"]["ece"] == pytest.approx(0.1)
     assert pd.read_csv(tmp_path / "errors.csv")["example_id"].tolist() == [1, 3, 9]
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["errors.csv", "findings.json", "label_suspects.csv"]

@@ -20,7 +20,7 @@ from nbutils.errors import CheckpointError, ParameterError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.report.page import Page, render_page
 from nbutils.report.seal import seal_pages
-from nbutils.reproduce import check_report, reproduce_report
+from nbutils.reproduce import ReproduceOptions, check_report, reproduce_report
 from nbutils.training.api import fine_tune
 
 CODE = """
@@ -171,13 +171,14 @@ def test_report_that_would_run_code_is_not_reproduced_unasked(
     with pytest.raises(
         ParameterError, match=r"made with fine_tune\.trust_remote_code, .*would run"
     ):
-        reproduce_report(page, runs_dir=tmp_path / "runs", anyway=True)
+        reproduce_report(page, options=ReproduceOptions(runs_dir=tmp_path / "runs", anyway=True))
     outcomes = {check.name: check.outcome for check in check_report(page).checks}
     assert outcomes["checkpoint"] == "good"
     assert not ran.exists()
     assert sorted(tmp_path.rglob("*")) == before
     # asked for, it goes as far as its data, which are others
-    result = reproduce_report(page, runs_dir=tmp_path / "runs", trust_remote_code=True)
+    trusting = ReproduceOptions(runs_dir=tmp_path / "runs", trust_remote_code=True)
+    result = reproduce_report(page, options=trusting)
     assert result.verdict == "not run"
 
 

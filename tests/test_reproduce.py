@@ -25,6 +25,7 @@ from nbutils.report.seal import seal_pages
 from nbutils.reproduce import (
     Check,
     CheckResult,
+    ReproduceOptions,
     Reproduction,
     check_report,
     compare_manifests,
@@ -271,7 +272,8 @@ def test_edited_report_and_other_checkpoint_are_not_run(project: Path, tmp_path:
     )
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 1e-5}))
-    again = reproduce_report(project / "reports" / "tiny" / "index.html", model=str(model))
+    page = project / "reports" / "tiny" / "index.html"
+    again = reproduce_report(page, options=ReproduceOptions(model=str(model)))
     assert [check.name for check in again.inputs if check.outcome == "bad"] == ["checkpoint"]
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nbutils.analysis.calibration import expected_calibration_error
+from nbutils.analysis.confusion import order_classes
 from nbutils.artifacts import write_json, write_text
 
 
@@ -18,9 +20,7 @@ def build_findings(
     *,
     label_names: Sequence[str],
     confusion: NDArray[np.int64],
-    order: Sequence[int],
     tables: Mapping[str, pd.DataFrame],
-    ece: float,
 ) -> dict[str, Any]:
     """Return what `findings.json` holds.
 
@@ -32,23 +32,21 @@ def build_findings(
         K names, index = id.
     confusion
         Counts (K, K) on the test split, rows true, in id order.
-    order
-        The order in which the classes are drawn.
     tables
         Data frames by name: `classes`, `top_confusions`, `calibration_bins`.
-    ece
-        Expected calibration error on the test split.
     """
     wrong = predictions[predictions["label"] != predictions["predicted"]]
     counts = wrong["split"].value_counts()
+    bins = tables["calibration_bins"]
+    ece = expected_calibration_error(bins)
     return {
         "label_names": list(label_names),
         "mistakes": {str(s): int(counts.get(s, 0)) for s in predictions["split"].unique()},
         "confusion_matrix": confusion.tolist(),
-        "class_order": [int(k) for k in order],
+        "class_order": [int(k) for k in order_classes(confusion)],
         "classes": tables["classes"].to_dict("records"),
         "top_confusions": tables["top_confusions"].to_dict("records"),
-        "calibration": {"ece": ece, "bins": tables["calibration_bins"].to_dict("records")},
+        "calibration": {"ece": ece, "bins": bins.to_dict("records")},
     }
 
 

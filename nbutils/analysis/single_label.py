@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbutils.analysis.calibration import expected_calibration_error
-from nbutils.analysis.confusion import order_classes, top_confusions
+from nbutils.analysis.confusion import top_confusions
 from nbutils.analysis.findings import build_findings
 from nbutils.analysis.mistakes import confidences, find_mistakes, rank_label_suspects
 from nbutils.metrics import Score, confusion_matrix, score_classes, score_predictions
@@ -75,16 +74,13 @@ class SingleLabelErrors:
 
     def findings(self, bins: pd.DataFrame) -> dict[str, Any]:
         """Return what `findings.json` holds."""
-        matrix = self.confusion
         return build_findings(
             self.predictions,
             label_names=self.label_names,
-            confusion=matrix,
-            order=order_classes(matrix),
+            confusion=self.confusion,
             tables={
                 "classes": self.classes(),
                 "top_confusions": self.pairs(),
                 "calibration_bins": bins,
             },
-            ece=expected_calibration_error(bins),
         )

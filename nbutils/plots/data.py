@@ -188,14 +188,18 @@ def plot_score_intervals(
             color=MUTED.light,
             annotation_clip=False,
         )
+    return describe(ax, title=title, alt=f"{title}: {_scores_in_words(shown)}.")
+
+
+def _scores_in_words(scores: pd.DataFrame) -> str:
+    first = scores.head(12)
+    columns = (first[column] for column in ("name", "value", "low", "high"))
     words = [
         f"{shorten(name)} {percent(value)} ({percent(low)} to {percent(high)})"
-        for name, value, low, high in zip(
-            *(shown[column].head(12) for column in ("name", "value", "low", "high")), strict=True
-        )
+        for name, value, low, high in zip(*columns, strict=True)
     ]
-    more = f", and {len(shown) - 12} more" if len(shown) > 12 else ""
-    return describe(ax, title=title, alt=f"{title}: {'; '.join(words)}{more}.")
+    more = f", and {len(scores) - len(first)} more" if len(scores) > len(first) else ""
+    return f"{'; '.join(words)}{more}"
 
 
 def _label_end(ax: Axes, x: float, row: int, text: str) -> None:

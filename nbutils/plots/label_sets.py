@@ -20,7 +20,8 @@ from nbutils.plots.figure import (
     times,
 )
 from nbutils.plots.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RIGHT
-from nbutils.plots.predictions import LEVELS, Cells, draw_square, plot_confusion
+from nbutils.plots.predictions import plot_confusion
+from nbutils.plots.squares import LEVELS, Cells, draw_square
 
 if TYPE_CHECKING:
     import pandas as pd

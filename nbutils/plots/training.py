@@ -172,13 +172,17 @@ def plot_gradient_norm(
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set(xlabel="optimiser step", ylabel="L2 norm")
     legend_above(ax)
-    clipped = float(np.mean(norms > max_grad_norm)) if norms.size else 0.0
-    largest = f"{norms.max():.3g}" if norms.size else "unknown"
-    alt = (
-        f"Gradient norm by step, logarithmic axis. {percent(clipped, digits=0)} of the steps were "
-        f"clipped to {max_grad_norm:g}; the largest norm is {largest}."
-    )
+    alt = f"Gradient norm by step, logarithmic axis. {_norms_in_words(norms, max_grad_norm)}"
     return describe(ax, title="Gradient norm before clipping", alt=alt)
+
+
+def _norms_in_words(norms: NDArray[Any], most: float) -> str:
+    clipped = float(np.mean(norms > most)) if norms.size else 0.0
+    largest = f"{norms.max():.3g}" if norms.size else "unknown"
+    return (
+        f"{percent(clipped, digits=0)} of the steps were clipped to {most:g}; the largest norm is "
+        f"{largest}."
+    )
 
 
 def _finite(frame: pd.DataFrame, column: str) -> tuple[NDArray[Any], NDArray[Any]]:

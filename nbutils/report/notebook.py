@@ -39,20 +39,14 @@ def render_notebook(notebook: Path, page: Page) -> str:
     """
     from markupsafe import Markup as Safe
 
-    from nbutils.report.exporter import body_exporter, render_markdown
+    from nbutils.report.exporter import body_exporter
 
     node = copy.deepcopy(_read(notebook))
     figures = figures_of_cells(node.cells)
     prepare_cells(node)
     markup = Markup()
     hoisted = [render_figure(figure, name=markup.next_figure()) for figure in figures]
-    untitled = True
-    for cell in node.cells:
-        if cell.cell_type == "markdown":
-            rendered = render_markdown(cell.source, attachments=cell.get("attachments"))
-            cleaned = markup.clean(rendered, outline=True, drop_title=untitled)
-            cell.metadata["nbutils"] = {"html": cleaned}
-            untitled = untitled and "<h1" not in rendered
+    _render_prose(node.cells, markup)
     headings = [heading for heading in markup.headings if heading[0] <= 3]
     body, _ = body_exporter().from_notebook_node(node, {"nbutils_markup": markup})
     return render_page(
@@ -64,6 +58,19 @@ def render_notebook(notebook: Path, page: Page) -> str:
         has_code=any(cell.cell_type == "code" for cell in node.cells),
         has_failure=any(cell.metadata.get("nbutils", {}).get("failed") for cell in node.cells),
     )
+
+
+def _render_prose(cells: Any, markup: Markup) -> None:
+    """Keep each text cell's HTML in it; the first title is left out, since the page has it."""
+    from nbutils.report.exporter import render_markdown
+
+    untitled = True
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            rendered = render_markdown(cell.source, attachments=cell.get("attachments"))
+            cleaned = markup.clean(rendered, outline=True, drop_title=untitled)
+            cell.metadata["nbutils"] = {"html": cleaned}
+            untitled = untitled and "<h1" not in rendered
 
 
 def write_notebook_report(notebook: Path, destination: Path, page: Page) -> None:

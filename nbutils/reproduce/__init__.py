@@ -14,7 +14,7 @@ from nbutils.reproduce.comparing import (
     compare_manifests,
 )
 from nbutils.reproduce.rebuilding import rebuild_study
-from nbutils.reproduce.running import Reproduction, reproduce_report
+from nbutils.reproduce.running import ReproduceOptions, Reproduction, reproduce_report
 
 __all__ = [
     "Check",
@@ -23,6 +23,7 @@ __all__ = [
     "Difference",
     "MetricComparison",
     "PredictionComparison",
+    "ReproduceOptions",
     "Reproduction",
     "check_report",
     "compare_manifests",

@@ -67,23 +67,12 @@ class Reproduction:
         return self.verdict in {"bit-identical", "within tolerance"}
 
 
-def reproduce_report(
-    report: Path,
-    *,
-    data: str | None = None,
-    model: str | None = None,
-    runs_dir: Path = Path("runs"),
-    reports_dir: Path | None = None,
-    anyway: bool = False,
-    trust_remote_code: bool = False,
-    watcher: StudyWatcher | None = None,
-) -> Reproduction:
-    """Run a report's study again without the cache, and compare.
+@dataclass(frozen=True)
+class ReproduceOptions:
+    """What stands in for a report's inputs, where the new run goes, and what is allowed.
 
-    Parameters
+    Attributes
     ----------
-    report
-        Any page of a finished study.
     data, model
         Stand in for the recorded dataset and checkpoint; see `rebuild_study`.
     runs_dir
@@ -95,6 +84,30 @@ def reproduce_report(
         Train even though the data, the checkpoint or the report is not what was published.
     trust_remote_code
         Run Python code that comes with the checkpoint, where the report did.
+    """
+
+    data: str | None = None
+    model: str | None = None
+    runs_dir: Path = Path("runs")
+    reports_dir: Path | None = None
+    anyway: bool = False
+    trust_remote_code: bool = False
+
+
+def reproduce_report(
+    report: Path,
+    *,
+    options: ReproduceOptions | None = None,
+    watcher: StudyWatcher | None = None,
+) -> Reproduction:
+    """Run a report's study again without the cache, and compare.
+
+    Parameters
+    ----------
+    report
+        Any page of a finished study.
+    options
+        Other inputs, folders and permissions than usual; None: none.
     watcher
         Told of the progress; None: nobody looks.
 
@@ -106,28 +119,29 @@ def reproduce_report(
     NotebookFailedError
         A notebook failed; its report says where and why.
     """
+    options = options or ReproduceOptions()
     manifest = _finished_manifest(report)
-    study = rebuild_study(manifest, data=data, model=model)
+    study = rebuild_study(manifest, data=options.data, model=options.model)
     trusting = study.fine_tune.trust_remote_code
-    if trusting and not trust_remote_code:
+    if trusting and not options.trust_remote_code:
         raise ParameterError(_untrusted(report, study))
     inputs = (*check_seals(report), *_inputs_here(study, manifest))
-    if not anyway and any(check.outcome == "bad" for check in inputs):
+    if not options.anyway and any(check.outcome == "bad" for check in inputs):
         return Reproduction(report, inputs)
     check_study(study)
     name = study.name
     study = study.model_copy(update={"name": f"{name}-reproduced"})
-    runs_dir.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"reproduce-{name}-", dir=runs_dir))
-    reports = folder / "reports" if reports_dir is None else reports_dir
-    command = _command(report, data, model) + " --trust-remote-code" * trusting
+    options.runs_dir.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"reproduce-{name}-", dir=options.runs_dir))
+    reports = folder / "reports" if options.reports_dir is None else options.reports_dir
+    command = _command(report, options) + " --trust-remote-code" * trusting
     run = _run(study, command, folder=folder, reports_dir=reports, watcher=watcher)
     comparison = _compare(run, manifest, report)
     page = run.report_dir / "index.html"
     if comparison.verdict == "different":
         return Reproduction(report, inputs, comparison, folder, page)
     shutil.rmtree(folder, ignore_errors=True)
-    return Reproduction(report, inputs, comparison, None, page if reports_dir else None)
+    return Reproduction(report, inputs, comparison, None, page if options.reports_dir else None)
 
 
 def _untrusted(report: Path, study: Study) -> str:
@@ -165,10 +179,10 @@ def _inputs_here(study: Study, manifest: Mapping[str, Any]) -> tuple[Check, Chec
         raise CheckpointError(f"{error}; say where the model is with --model PATH") from None
 
 
-def _command(report: Path, data: str | None, model: str | None) -> str:
-    given = {"--data": data, "--model": model}
-    options = [word for name, value in given.items() if value for word in (name, value)]
-    return shlex.join(["nbutils", "reproduce", str(report), *options])
+def _command(report: Path, options: ReproduceOptions) -> str:
+    given = {"--data": options.data, "--model": options.model}
+    words = [word for name, value in given.items() if value for word in (name, value)]
+    return shlex.join(["nbutils", "reproduce", str(report), *words])
 
 
 def _run(
