@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class NbutilsError(Exception):
@@ -28,7 +29,17 @@ class CheckpointError(NbutilsError):
 
 
 class TrainingDivergedError(NbutilsError):
-    """The training loss ran away or became NaN."""
+    """The training loss ran away or became NaN.
+
+    `kept_step` is the optimiser step whose state was kept, none where there was none. `history` is
+    that of the training, `kept` the classifier in the kept state, where `fine_tune` raised this.
+    """
+
+    def __init__(
+        self, message: str, *, kept_step: int | None = None, history: Any = None, kept: Any = None
+    ) -> None:
+        super().__init__(message)
+        self.kept_step, self.history, self.kept = kept_step, history, kept
 
 
 class NotebookFailedError(NbutilsError):

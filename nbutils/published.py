@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from nbutils.params.fine_tune import FineTuneParams
 from nbutils.params.study import Study
 from nbutils.params.target import Target
 from nbutils.report.page import Comparison, Fact, Outcome
@@ -121,13 +122,19 @@ def _verdict(target: Target, score: Mapping[str, Any]) -> str:
     }[_outcome(target, score)]
 
 
+def _limit(tune: FineTuneParams) -> str:
+    steps = "" if tune.max_steps is None else f", {tune.max_steps} steps"
+    minutes = tune.time_limit_minutes
+    return steps + ("" if minutes is None else f", {minutes:g} minutes")
+
+
 def _our_protocol(study: Study, card: Mapping[str, Any]) -> tuple[Fact, ...]:
     prep, tune, splits = study.data_prep, study.fine_tune, card["splits"]
     length = f"at most {tune.max_length} tokens"
     if prep.max_length == tune.max_length:  # else the card speaks of another length
         length += f", which cuts {_share(card['tokens']['cut_share'])} of the texts"
     training = (
-        f"at most {tune.epochs} epoch{'s' * (tune.epochs > 1)}, learning rate "
+        f"at most {tune.epochs} epoch{'s' * (tune.epochs > 1)}{_limit(tune)}, learning rate "
         f"{tune.learning_rate:g}, batches of {tune.batch_size * tune.gradient_accumulation}"
     )
     return (

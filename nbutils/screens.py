@@ -224,7 +224,7 @@ def _fine_tune_screen(study: Study, results: Results) -> Screen:
         )
     )
     verdicts.append(training["diagnosis"])
-    return tuple(facts), tuple(verdicts), cautions
+    return tuple(facts), tuple(verdicts), (*cautions, *training.get("notes", ()))
 
 
 def describe_gain(gain: Mapping[str, Any]) -> str:

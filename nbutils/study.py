@@ -14,7 +14,7 @@ from typing import Any
 
 import nbutils
 from nbutils.artifacts import STAGE_FILE, STAGES, read_json, write_json
-from nbutils.checkpoints.checks import check_checkpoint, check_own_code
+from nbutils.checkpoints.checks import check_checkpoint, check_lora, check_own_code
 from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.data.fingerprints import fingerprint_source
 from nbutils.data.sources import check_source
@@ -56,6 +56,7 @@ def check_study(study: Study) -> None:
     check_source(study.data_prep)
     check_checkpoint(study.fine_tune.model, max_length=study.fine_tune.max_length)
     check_own_code(study.fine_tune)
+    check_lora(study.fine_tune)
     check_checkpoint(study.data_prep.tokenizer, max_length=study.data_prep.max_length)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from nbutils.checkpoints.files import (
 )
 from nbutils.checkpoints.places import locate_checkpoint
 from nbutils.commits import fetch_config
+from nbutils.errors import ParameterError
 from nbutils.params.fine_tune import FineTuneParams
 
 if TYPE_CHECKING:
@@ -56,3 +58,17 @@ def check_own_code(params: FineTuneParams) -> None:
         config = fetch_config(place, revision=params.revision)
     if config is not None:
         refuse_own_code(config, name=params.model, trusted=trusted)
+
+
+def check_lora(params: FineTuneParams) -> None:
+    """Refuse `lora_rank` where peft is not installed.
+
+    Raises
+    ------
+    ParameterError
+        It is not.
+    """
+    if params.lora_rank is not None and importlib.util.find_spec("peft") is None:
+        raise ParameterError(
+            'lora_rank: needs peft, which is not installed: pip install "nbutils[lora]"'
+        )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
+from typing_extensions import Self
 
 from nbutils.params.base import StageParameters
 
@@ -37,6 +38,12 @@ class FineTuneParams(StageParameters):
         128, ge=8, le=8192, description="tokens a text may have before it is cut, specials included"
     )
     epochs: int = Field(3, ge=1, le=MOST_EPOCHS, description="passes over the training split")
+    max_steps: int | None = Field(
+        None, ge=1, description="optimiser steps after which it ends; none: after all epochs"
+    )
+    time_limit_minutes: float | None = Field(
+        None, gt=0, description="training time after which it ends in order; none: no limit"
+    )
     learning_rate: float = Field(
         5e-5, gt=0, le=1e-2, description="peak of the schedule; 2e-5 to 1e-4 is usual for BERT"
     )
@@ -50,6 +57,12 @@ class FineTuneParams(StageParameters):
     warmup_fraction: float = Field(
         0.1, ge=0, le=1, description="share of the steps in which the learning rate rises"
     )
+    layerwise_decay: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="factor of the learning rate per layer downwards from the top; none: 1",
+    )
     max_grad_norm: float = Field(1.0, gt=0, description="gradients are scaled down to this L2 norm")
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="probability mass spread over all classes in the target"
@@ -59,11 +72,27 @@ class FineTuneParams(StageParameters):
         description="balanced: rare classes weigh more, by inverse frequency; or weights by label "
         "name, {spam: 2.0} say, those left out being 1",
     )
+    freeze_layers: int | None = Field(
+        None,
+        ge=0,
+        description="encoder layers that stay as pretrained, and the embeddings; 0: those alone; "
+        "none: all train",
+    )
+    lora_rank: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="rank of low-rank updates that train beside the head, needs the extra lora; "
+        "none: all weights train",
+    )
     attention_dropout: float | None = Field(
         None, ge=0, lt=1, description="dropout of attention weights; none: the checkpoint's own"
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="arithmetic of matrix products; auto: bf16 where the device has it"
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations twice instead of keeping them: less memory, slower"
     )
     eval_steps: int | None = Field(
         None, ge=1, description="optimiser steps between validations; none: once per epoch"
@@ -96,6 +125,15 @@ class FineTuneParams(StageParameters):
                 raise ValueError(f"weight of {name!r}: expected a number above 0, found {weight!r}")
         return {str(name): float(weight) for name, weight in weights.items()}
 
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Self:
+        if self.lora_rank is not None and self.freeze_layers is not None:
+            raise ValueError(
+                f"lora_rank: expected no freeze_layers beside it, found {self.freeze_layers}; "
+                "low-rank updates leave all pretrained weights as they are: drop one of the two"
+            )
+        return self
+
     def cautions(self, *, few_texts: bool = False) -> list[str]:
         """Return one sentence for each value that is allowed and usually a mistake.
 
@@ -116,7 +154,7 @@ class FineTuneParams(StageParameters):
                 "large overwrite what pretraining learnt, and the loss often diverges; "
                 "2e-5 to 1e-4 is usual for BERT"
             )
-        if self.epochs > MOST_USUAL_EPOCHS and not few_texts:
+        if self.epochs > MOST_USUAL_EPOCHS and not few_texts and self.max_steps is None:
             found.append(
                 f"epochs {self.epochs} is above {MOST_USUAL_EPOCHS}: unless texts are few, BERT "
                 "needs 2 to 4 and then learns the training texts by heart; watch the validation "

@@ -19,14 +19,12 @@ from nbutils.batching import encode_texts
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer, quiet_transformers
 from nbutils.checkpoints.matching import check_max_length, check_tokenizer_matches
 from nbutils.checkpoints.places import fingerprint_checkpoint
-from nbutils.encoder.swap import restore_encoder, use_fast_encoder
+from nbutils.errors import TrainingDivergedError
 from nbutils.label_sets import BoolArray, to_sets
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import predict_logits, softmax
 from nbutils.thresholds import Thresholds, choose_thresholds, default_thresholds
 from nbutils.training.checkpointing import Checkpoints
-from nbutils.training.dropout import restore_dropout, use_fast_dropout
-from nbutils.training.embedding import restore_embedding, use_row_embedding
 from nbutils.training.examples import (
     Classes,
     Examples,
@@ -40,8 +38,10 @@ from nbutils.training.examples import (
 )
 from nbutils.training.history import History
 from nbutils.training.loop import Training, Watcher
-from nbutils.training.machine import choose_device, choose_precision
+from nbutils.training.machine import choose_device
 from nbutils.training.objective import sigmoid
+from nbutils.training.preparing import ready_to_train
+from nbutils.training.rescue import hand_over
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -212,7 +212,8 @@ def fine_tune(
     CheckpointError
         The model cannot be loaded or does not match its tokenizer.
     TrainingDivergedError
-        The loss became NaN or ran away.
+        The loss became NaN or ran away; its `kept` is the classifier in its last good state, which
+        is saved under `checkpoint_dir` too.
     """
     recipe = FineTuneParams.of({**(params.model_dump() if params else {}), **changes})
     if params is None:  # whoever made the parameters has seen to their cautions
@@ -235,13 +236,22 @@ def fine_tune(
     states = (
         None if checkpoint_dir is None else Checkpoints(Path(checkpoint_dir), identity=identity)
     )
-    history = train_model(
-        model, train, validation=valid, params=recipe, watcher=watcher, checkpoints=states
-    )
+    diverged = None
+    try:
+        history = train_model(
+            model, train, validation=valid, params=recipe, watcher=watcher, checkpoints=states
+        )
+    except TrainingDivergedError as error:
+        if error.kept_step is None:
+            raise
+        diverged, history = error, error.history
     thresholds = None
     if classes.task == "multi_label":
         thresholds = fit_thresholds(model, valid, precision=history.precision)
-    return FineTuned(model, tokenizer, history, classes, recipe, thresholds)
+    classifier = FineTuned(model, tokenizer, history, classes, recipe, thresholds)
+    if diverged is not None:
+        raise hand_over(diverged, classifier, checkpoint_dir)
+    return classifier
 
 
 def fit_thresholds(
@@ -298,11 +308,7 @@ def train_model(
     checkpoints: Checkpoints | None = None,
 ) -> History:
     """Train `model` in place and return the history; the model is left in evaluation mode."""
-    dropout = use_fast_dropout(model, params.seed)
-    precision = choose_precision(params.precision, model.device.type)
-    use_fast_encoder(model, precision=precision, bits=dropout)
-    use_row_embedding(model)
-    try:
+    with ready_to_train(model, params) as dropout:
         return Training(
             model,
             train,
@@ -312,8 +318,3 @@ def train_model(
             dropout=dropout,
             checkpoints=checkpoints,
         ).run()
-    finally:
-        restore_embedding(model)
-        restore_encoder(model)
-        restore_dropout(model)
-        model.eval()

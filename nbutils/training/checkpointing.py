@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,11 +98,14 @@ class Checkpoints:
         """
         for torn in self.folder.glob(f"{SAVING}*"):
             shutil.rmtree(torn, ignore_errors=True)
+        return next(self.states(), None)
+
+    def states(self) -> Iterator[TrainingState]:
+        """Yield the whole states of this very training, the newest first."""
         for folder in reversed(self._folders()):
             state = _read_state(folder)
             if state is not None and state.identity == self.identity:
-                return state
-        return None
+                yield state
 
     def clear(self) -> None:
         """Remove all states, once they are not needed any more."""

@@ -47,10 +47,10 @@ class RowEmbedding(nn.Module):
         """Add the gradients (N, D) of the embeddings of token ids (N,) to that of the weight."""
         if self._table is None:
             self._table = torch.zeros_like(self.weight)
+        self._touched.append(ids)  # first: what fails halfway, out of memory, can still be cleared
         self._table.index_add_(0, ids, gradient.to(self._table.dtype))
         if self.padding_idx is not None:  # it never learns
             self._table[self.padding_idx] = 0
-        self._touched.append(ids)
         self.weight.grad = self._table
 
     @property

@@ -37,7 +37,8 @@ class History:
     """The records of a training and how it ended.
 
     `label_entropy` is the loss, in nats, of a model that has learnt the class shares of the
-    training split and nothing else.
+    training split and nothing else. `batch_size` is the number of texts in one forward pass at the
+    end, `notes` what happened on the way that a reader should know.
     """
 
     steps: list[StepRecord] = field(default_factory=list)
@@ -49,6 +50,8 @@ class History:
     seconds: float = 0.0
     device: str = "cpu"
     precision: str = "fp32"
+    batch_size: int = 0
+    notes: list[str] = field(default_factory=list)
     peak_memory_mib: float = 0.0
 
     @property

@@ -17,16 +17,20 @@ from transformers import PreTrainedModel
 from nbutils.batching import epoch_batches
 from nbutils.encoder.masks import DropoutBits
 from nbutils.encoder.swap import refresh_encoder
+from nbutils.errors import TrainingDivergedError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import autocast, predict_logits
 from nbutils.training.checkpointing import Checkpoints
 from nbutils.training.embedding import RowEmbedding
 from nbutils.training.examples import LabelledBatches
 from nbutils.training.history import History, StepRecord, ValidationRecord
+from nbutils.training.limits import describe_plan, describe_time_over, is_time_over, plan_steps
 from nbutils.training.machine import choose_precision, keep_pages, peak_memory_mib
+from nbutils.training.memory import halve_batch, is_out_of_memory, release_memory
 from nbutils.training.objective import make_objective
 from nbutils.training.optimizer import build_optimizer, gradient_norm, scheduled_rate, step_clipped
 from nbutils.training.pitfalls import LossWatch
+from nbutils.training.rescue import rescue
 from nbutils.training.state import capture, restore
 from nbutils.training.stopping import StopRequest
 
@@ -88,7 +92,9 @@ class Training:
         self.watch = LossWatch(guessing=self.objective.guessing, learning_rate=params.learning_rate)
         self.steps_per_epoch = len(self._epoch(0))
         self.history = History(
-            total_steps=params.epochs * self.steps_per_epoch,
+            total_steps=plan_steps(params, self.steps_per_epoch),
+            stopped=describe_plan(params, self.steps_per_epoch),
+            batch_size=params.batch_size,
             device=self.device,
             precision=self.precision,
             label_entropy=self.objective.label_entropy,
@@ -105,23 +111,33 @@ class Training:
         Raises
         ------
         TrainingDivergedError
-            The loss is NaN or has run away.
+            The loss is NaN or has run away; the model is left in its last good state.
         """
         keep_pages()
         self._take_up()
         self.begin = time.perf_counter() - self.history.seconds
-        with nullcontext() if self.checkpoints is None else StopRequest() as stop:
-            while not self._is_over():
-                self._advance()
-                self._save_if_due(stop)
+        try:
+            self._train()
+        except TrainingDivergedError as error:
+            raise rescue(self, error) from None
         self._restore_best()
         self._note_cost()
         if self.checkpoints is not None:
             self.checkpoints.clear()
         return self.history
 
+    def _train(self) -> None:
+        with nullcontext() if self.checkpoints is None else StopRequest() as stop:
+            while not self._is_over():
+                self._advance()
+                self._save_if_due(stop)
+        seen = self.history.validations
+        if not seen or seen[-1].step != len(self.history.steps):  # stopped between two validations
+            self._validate()
+
     def _is_over(self) -> bool:
-        return len(self.history.steps) >= self.history.total_steps or self._is_patience_over()
+        is_done = len(self.history.steps) >= self.history.total_steps
+        return is_done or self._is_patience_over() or self._is_time_over()
 
     def _advance(self) -> None:
         step = len(self.history.steps)
@@ -161,10 +177,10 @@ class Training:
     def _step(self, step: int, rows: Rows) -> None:
         begin = time.perf_counter()
         self.model.train()
-        rate = scheduled_rate(step, total_steps=self.history.total_steps, params=self.params)
+        rate = self.rate_at(step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss = math.fsum(self._backward(part, rows) for part in self._parts(rows, step))
+            group["lr"] = rate * group["rate_scale"]
+        loss = self._gradients(rows, step)
         norm = gradient_norm(self.model)
         self.watch.look(step + 1, loss, norm)
         step_clipped(self.optimizer, norm, max_norm=self.params.max_grad_norm)
@@ -184,8 +200,25 @@ class Training:
         if self.watcher is not None:
             self.watcher.on_step(self.history)
 
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        return scheduled_rate(step, total_steps=self.history.total_steps, params=self.params)
+
+    def _gradients(self, rows: Rows, step: int) -> float:
+        """Compute the gradients of an effective batch, in as many passes as fit into memory."""
+        while True:
+            try:
+                return math.fsum(self._backward(part, rows) for part in self._parts(rows, step))
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # out of the except clause, where the error would keep the tensors of the pass alive
+            halve_batch(self.history, longest=int(self.train.encoded.lengths[rows].max()))
+            self._clear_gradients()
+            release_memory(self.device)
+
     def _parts(self, rows: Rows, step: int) -> Iterator[Rows]:
-        size = self.params.batch_size
+        size = self.history.batch_size
         for start in range(0, len(rows), size):
             if self.dropout is not None:
                 self.dropout.begin(step, start)
@@ -240,6 +273,17 @@ class Training:
         if patience is None or self.without_gain < patience:
             return False
         self.history.stopped = f"early, after {patience} validations without a better score"
+        return True
+
+    def _is_time_over(self) -> bool:
+        seconds = time.perf_counter() - self.begin
+        if not is_time_over(self.params, seconds=seconds, history=self.history):
+            return False
+        self.history.stopped = describe_time_over(self.params, self.history)
+        self.history.notes.append(
+            f"stopped: {self.history.stopped}; on another machine, or beside other work, it would "
+            "be another step and another result"
+        )
         return True
 
     def _restore_best(self) -> None:

@@ -10,20 +10,30 @@ from torch import nn
 
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.embedding import RowEmbedding
+from nbutils.training.freezing import rate_scales
 
 
 def build_optimizer(model: nn.Module, params: FineTuneParams) -> torch.optim.AdamW:
     """Return AdamW (Loshchilov and Hutter, 2019) over the parameters that train.
 
     Biases and normalisation weights are not decayed, as in BERT's own training (Devlin et al.,
-    2019, appendix A.2): they are vectors, every decayed weight is a matrix.
+    2019, appendix A.2): they are vectors, every decayed weight is a matrix. Each group has a
+    `rate_scale`, the factor of the schedule's learning rate: 1 but for `layerwise_decay`.
     """
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    groups = [
-        {"params": [w for w in trained if w.dim() > 1], "weight_decay": params.weight_decay},
-        {"params": [w for w in trained if w.dim() <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=params.learning_rate, fused=True)
+    scales = rate_scales(model, params.layerwise_decay)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            decay = params.weight_decay if weight.dim() > 1 else 0.0
+            groups.setdefault((scales[name], decay), []).append(weight)
+    return torch.optim.AdamW(
+        [
+            {"params": weights, "weight_decay": decay, "rate_scale": scale}
+            for (scale, decay), weights in groups.items()
+        ],
+        lr=params.learning_rate,
+        fused=True,
+    )
 
 
 def scheduled_rate(step: int, *, total_steps: int, params: FineTuneParams) -> float:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from nbutils.errors import DataError, TrainingDivergedError
 from nbutils.few_texts import ENOUGH_STEPS, describe_expectation, has_few_texts
 from nbutils.params.fine_tune import MOST_EPOCHS, FineTuneParams
+from nbutils.training.limits import plan_steps
 
 WINDOW = 20  # steps
 RUNAWAY = 2.0  # times the loss of guessing
@@ -51,18 +52,18 @@ def advise_steps(params: FineTuneParams, card: Mapping[str, Any]) -> list[str]:
     if not has_few_texts(card):
         return []
     n = card["splits"]["train"]
-    planned = params.epochs * _steps_per_epoch(params, n)
+    planned = plan_steps(params, _steps_per_epoch(params, n))
     if planned >= ENOUGH_STEPS:
         return []
     longer = _lengthen(params, n)
     changes = [
         f"fine_tune.{name} to {getattr(longer, name)}"
-        for name in ("epochs", "batch_size", "gradient_accumulation")
+        for name in ("epochs", "max_steps", "batch_size", "gradient_accumulation")
         if getattr(longer, name) != getattr(params, name)
     ]
     return [
         f"{planned} optimiser steps are not enough where texts are few: set "
-        f"{' and '.join(changes)}, which makes {longer.epochs * _steps_per_epoch(longer, n)}"
+        f"{' and '.join(changes)}, which makes {plan_steps(longer, _steps_per_epoch(longer, n))}"
     ]
 
 
@@ -77,7 +78,8 @@ def _lengthen(params: FineTuneParams, n: int) -> FineTuneParams:
     while not _can_be_enough(params, n) and params.batch_size > 1:
         params = params.model_copy(update={"batch_size": params.batch_size // 2})
     epochs = min(math.ceil(ENOUGH_STEPS / _steps_per_epoch(params, n)), MOST_EPOCHS)
-    return params.model_copy(update={"epochs": epochs})
+    steps = None if params.max_steps is None else max(params.max_steps, ENOUGH_STEPS)
+    return params.model_copy(update={"epochs": max(epochs, params.epochs), "max_steps": steps})
 
 
 def _can_be_enough(params: FineTuneParams, n: int) -> bool:

@@ -131,6 +131,8 @@ def build_metrics(
             "steps": len(history.steps),
             "best_step": history.best_step,
             "stopped": history.stopped,
+            "batch_size": history.batch_size,
+            "notes": history.notes,
             "device": history.device,
             "precision": history.precision,
             "diagnosis": describe_fit(history),

@@ -1,0 +1,76 @@
+"""A model made ready to train by its recipe, and made a plain one again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from nbutils.encoder.masks import DropoutBits
+from nbutils.encoder.swap import restore_encoder, use_fast_encoder
+from nbutils.errors import ParameterError
+from nbutils.params.fine_tune import FineTuneParams
+from nbutils.training.dropout import restore_dropout, use_fast_dropout
+from nbutils.training.embedding import restore_embedding, use_row_embedding
+from nbutils.training.freezing import freeze_layers, unfreeze
+from nbutils.training.lora import merge_lora, use_lora
+from nbutils.training.machine import choose_precision
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@contextmanager
+def ready_to_train(model: PreTrainedModel, params: FineTuneParams) -> Iterator[DropoutBits | None]:
+    """Make `model` ready to train while inside; outside it is a plain one, in evaluation mode.
+
+    Yields
+    ------
+    DropoutBits or None
+        The source of the model's dropout masks, where it is ours.
+
+    Raises
+    ------
+    ParameterError
+        The recipe does not fit the architecture.
+    """
+    freeze_layers(model, params.freeze_layers)
+    use_lora(model, params)
+    try:
+        yield _take_over(model, params)
+    finally:
+        _give_back(model, params)
+
+
+def _take_over(model: PreTrainedModel, params: FineTuneParams) -> DropoutBits | None:
+    use_row_embedding(model)
+    if params.gradient_checkpointing:
+        # The second computation of a layer must drop what the first one dropped: torch sees to it
+        # for its own random numbers, not for ours.
+        _use_checkpointing(model)
+        return None
+    dropout = use_fast_dropout(model, params.seed)
+    precision = choose_precision(params.precision, model.device.type)
+    use_fast_encoder(model, precision=precision, bits=dropout)
+    return dropout
+
+
+def _use_checkpointing(model: PreTrainedModel) -> None:
+    try:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    except ValueError:
+        raise ParameterError(
+            "gradient_checkpointing: expected an architecture of transformers that can do it, "
+            f"found {model.config.model_type}; set it to false"
+        ) from None
+
+
+def _give_back(model: PreTrainedModel, params: FineTuneParams) -> None:
+    restore_embedding(model)
+    restore_encoder(model)
+    restore_dropout(model)
+    if params.gradient_checkpointing:
+        model.gradient_checkpointing_disable()
+    merge_lora(model)
+    unfreeze(model)
+    model.eval()
