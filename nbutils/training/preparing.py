@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -57,7 +57,7 @@ def _take_over(model: PreTrainedModel, params: FineTuneParams) -> DropoutBits | 
 
 def _use_checkpointing(model: PreTrainedModel) -> None:
     try:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        _switch(model, "enable")({"use_reentrant": False})
     except ValueError:
         raise ParameterError(
             "gradient_checkpointing: expected an architecture of transformers that can do it, "
@@ -65,12 +65,21 @@ def _use_checkpointing(model: PreTrainedModel) -> None:
         ) from None
 
 
+def _switch(model: PreTrainedModel, what: str) -> Callable[..., None]:
+    # transformers 5.20 has the old name alone, later versions warn of it
+    old = f"gradient_checkpointing_{what}"
+    found: Callable[..., None] = getattr(
+        model, f"activation_checkpointing_{what}", None
+    ) or getattr(model, old)
+    return found
+
+
 def _give_back(model: PreTrainedModel, params: FineTuneParams) -> None:
     restore_embedding(model)
     restore_encoder(model)
     restore_dropout(model)
     if params.gradient_checkpointing:
-        model.gradient_checkpointing_disable()
+        _switch(model, "disable")()
     merge_lora(model)
     unfreeze(model)
     model.eval()
