@@ -1,0 +1,139 @@
+"""Batches that do not fit are halved, and nothing else changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from test_training_api import without_dropout
+
+import nbutils
+from nbutils.errors import NbutilsError
+from nbutils.training import api, checkpointing
+from nbutils.training.history import History
+from nbutils.training.memory import halve_batch, is_out_of_memory
+
+RECIPE = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-4, "max_length": 16}
+ERRORS = [
+    MemoryError(),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+    torch.cuda.OutOfMemoryError("CUDA out of memory."),
+]
+
+
+def cramp(monkeypatch: pytest.MonkeyPatch, *, most: int, error: Exception, layer: str) -> list[int]:
+    """Let a layer of every model that is trained fail for more than `most` texts; note sizes."""
+    seen: list[int] = []
+    load = api.load_model
+
+    def look(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        if module.training:
+            seen.append(len(output))
+            if len(output) > most and layer == "forward":
+                raise error
+            if len(output) > most:
+                output.register_hook(fail)
+        return output
+
+    def fail(_: torch.Tensor) -> None:
+        raise error
+
+    def load_cramped(*arguments: Any) -> Any:
+        model = load(*arguments)
+        model.get_submodule("bert.pooler").register_forward_hook(look)
+        return model
+
+    monkeypatch.setattr(api, "load_model", load_cramped)
+    return seen
+
+
+def train(model: Path, reviews: pd.DataFrame, **changes: object) -> nbutils.FineTuned:
+    texts, labels = reviews["text"].tolist(), reviews["label"].tolist()
+    return nbutils.fine_tune(texts, labels, **{**RECIPE, "model": str(model), **changes})
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("layer", ["forward", "backward"])
+def test_batch_that_does_not_fit_is_halved_with_the_same_result(
+    tiny_bert: Path,
+    tmp_path: Path,
+    reviews: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    layer: str,
+) -> None:
+    model = without_dropout(tiny_bert, tmp_path)
+    whole = train(model, reviews.iloc[:77], precision="fp32")
+    seen = cramp(monkeypatch, most=5, error=error, layer=layer)
+    parts = train(model, reviews.iloc[:77], precision="fp32")
+    history = parts.history
+    assert history.batch_size == 4
+    assert seen[:6] == [16, 8, 4, 4, 4, 4]
+    assert max(seen[2:]) == 4  # it does not try again
+    assert [note.split(";")[0] for note in history.notes] == [
+        "step 1: 16 texts in one forward pass did not fit into memory",
+        "step 1: 8 texts in one forward pass did not fit into memory",
+    ]
+    assert history.losses == pytest.approx(whole.history.losses, rel=1e-4)
+    for name, tensor in whole.model.state_dict().items():
+        torch.testing.assert_close(tensor, parts.model.state_dict()[name], atol=1e-4, rtol=1e-3)
+
+
+def test_batch_of_odd_size_is_halved_down_to_one() -> None:
+    history, sizes = History(batch_size=5), []
+    for _ in range(3):
+        halve_batch(history, longest=16)
+        sizes.append(history.batch_size)
+    assert sizes == [3, 2, 1]
+
+
+def test_single_text_that_does_not_fit_ends_it_with_advice(
+    tiny_bert: Path, reviews: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cramp(monkeypatch, most=0, error=MemoryError(), layer="forward")
+    with pytest.raises(
+        NbutilsError, match=r"step 1: a single text of 13 tokens does not fit.*max_length"
+    ):
+        train(tiny_bert, reviews)
+
+
+def test_other_errors_are_not_taken_for_it(
+    tiny_bert: Path, reviews: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert not is_out_of_memory(ValueError("out of memory"))
+    cramp(monkeypatch, most=5, error=RuntimeError("index out of range"), layer="forward")
+    with pytest.raises(RuntimeError, match="index out of range"):
+        train(tiny_bert, reviews)
+
+
+class Cut:
+    """A watcher that ends the training at a step, as a power cut would."""
+
+    def on_step(self, history: History) -> None:
+        if len(history.steps) == 6:
+            raise RuntimeError("power cut")
+
+    def on_validation(self, history: History) -> None:
+        pass
+
+
+def test_halved_training_goes_on_bit_for_bit(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SHORTEST_GAP", "LONGEST_GAP"):
+        monkeypatch.setattr(checkpointing, name, 0.0)
+    seen = cramp(monkeypatch, most=8, error=MemoryError(), layer="forward")
+    whole = train(tiny_bert, reviews)
+    folder = tmp_path / "states"
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(tiny_bert, reviews, checkpoint_dir=folder, watcher=Cut())
+    seen.clear()
+    resumed = train(tiny_bert, reviews, checkpoint_dir=folder)
+    assert set(seen) == {8}  # what is known is not tried again
+    assert resumed.history.notes == whole.history.notes
+    for name, tensor in resumed.model.state_dict().items():
+        assert torch.equal(tensor, whole.model.state_dict()[name]), name
