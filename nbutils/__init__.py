@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbutils.training.api import FineTuned, fine_tune
+    from nbutils.training.rate_range import RangeTest, find_learning_rate
 
 __version__ = "0.1.0"
-__all__ = ["FineTuned", "__version__", "fine_tune"]
+__all__ = ["FineTuned", "RangeTest", "__version__", "find_learning_rate", "fine_tune"]
 
-HOMES = {"fine_tune": "nbutils.training.api", "FineTuned": "nbutils.training.api"}
+HOMES = {
+    "fine_tune": "nbutils.training.api",
+    "FineTuned": "nbutils.training.api",
+    "find_learning_rate": "nbutils.training.rate_range",
+    "RangeTest": "nbutils.training.rate_range",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -30,6 +30,13 @@ VALIDATION = pd.DataFrame(
         "macro_f1": [0.89, 0.96, 0.95],
     }
 )
+RANGE = pd.DataFrame(
+    {
+        "learning_rate": [1e-6, 1e-5, 1e-4, 1e-3, 1e-2],
+        "loss": [1.6, 1.5, 1.2, 0.6, 5.0],
+        "smoothed": [1.6, 1.5, 1.2, 0.7, 3.0],
+    }
+)
 BINS = pd.DataFrame(
     {
         "confidence": [0.6, 0.95, np.nan],
@@ -73,6 +80,7 @@ DRAWN = {
     "validation": lambda **more: plots.plot_validation_scores(VALIDATION, baseline=0.95, **more),
     "learning_rate": lambda **more: plots.plot_learning_rate(TRAIN, **more),
     "gradient_norm": lambda **more: plots.plot_gradient_norm(TRAIN, max_grad_norm=1.0, **more),
+    "range_test": lambda **more: plots.plot_range_test(RANGE, proposed=1e-4, **more),
     "confusion": lambda **more: plots.plot_confusion(
         MATRIX, label_names=NAMES, normalised=False, **more
     ),
@@ -96,6 +104,7 @@ MESSAGES = {
     "validation": "Best accuracy 97.0 % at step 200",
     "learning_rate": "its peak is 9.97e-05 at step 1",
     "gradient_norm": "the largest norm is 6.5",
+    "range_test": "lowest, 0.7, at 0.001; 0.0001 is proposed",
     "confusion": "26 of 30 predictions are right (86.7 %). The most frequent mistake: "
     "tech predicted as sport, 3 times",
     "calibration": "Expected calibration error 3.4 %",

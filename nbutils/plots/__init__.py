@@ -19,6 +19,7 @@ from nbutils.plots.label_sets import (
     plot_threshold_curve,
 )
 from nbutils.plots.predictions import plot_calibration, plot_confidence_histogram, plot_confusion
+from nbutils.plots.rate_range import plot_range_test
 from nbutils.plots.training import (
     plot_gradient_norm,
     plot_learning_rate,
@@ -39,6 +40,7 @@ __all__ = [
     "plot_label_outcomes",
     "plot_learning_rate",
     "plot_loss_curves",
+    "plot_range_test",
     "plot_score_intervals",
     "plot_threshold_curve",
     "plot_token_lengths",
