@@ -141,6 +141,54 @@ def macro_f1(matrix: NDArray[np.integer]) -> FloatArray:
     return np.asarray((f1 * present).sum(-1) / np.maximum(present.sum(-1), 1), np.float64)
 
 
+def weighted_f1(matrix: NDArray[np.integer]) -> float:
+    """Return the mean F1 of the classes, weighted by how many examples have each; 0 if empty."""
+    f1, _ = _f1(matrix)
+    true = matrix.sum(1)
+    return float((f1 * true).sum() / max(1, true.sum()))
+
+
+def balanced_accuracy(matrix: NDArray[np.integer]) -> float:
+    """Return the mean recall over the classes that occur among the true labels; 0 if empty.
+
+    Parameters
+    ----------
+    matrix
+        Confusion counts of shape (K, K).
+    """
+    true = matrix.sum(1)
+    recalls = np.diagonal(matrix)[true > 0] / true[true > 0]
+    return float(recalls.mean()) if recalls.size else 0.0
+
+
+def matthews_correlation(matrix: NDArray[np.integer]) -> float:
+    """Return Matthews' correlation of true and predicted labels, in [-1, 1]; 0 is guessing.
+
+    For K classes: Gorodkin, "Comparing two K-category assignments by a K-category correlation
+    coefficient", 2004, equation 8. It is 0 where all true or all predicted labels are the same.
+
+    Parameters
+    ----------
+    matrix
+        Confusion counts of shape (K, K).
+    """
+    counts = matrix.astype(np.float64)
+    n, true, given = counts.sum(), counts.sum(1), counts.sum(0)
+    spread = (n * n - given @ given) * (n * n - true @ true)
+    if spread <= 0:
+        return 0.0
+    return float((np.trace(counts) * n - true @ given) / np.sqrt(spread))
+
+
+def selection_scores(matrix: NDArray[np.integer]) -> dict[str, float]:
+    """Return the scores that a best state can be chosen by, besides accuracy and macro F1."""
+    return {
+        "balanced_accuracy": balanced_accuracy(matrix),
+        "mcc": matthews_correlation(matrix),
+        "weighted_f1": weighted_f1(matrix),
+    }
+
+
 def _f1(matrix: NDArray[np.integer]) -> tuple[FloatArray, NDArray[np.bool_]]:
     hits = np.diagonal(matrix, axis1=-2, axis2=-1)
     total = matrix.sum(-1) + matrix.sum(-2)  # true + predicted = 2 TP + FP + FN

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, precision_recall_fscore_support
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    f1_score,
+    matthews_corrcoef,
+    precision_recall_fscore_support,
+)
 
 from nbutils.metrics import (
     compare_paired,
@@ -12,6 +17,7 @@ from nbutils.metrics import (
     proportion,
     score_classes,
     score_predictions,
+    selection_scores,
     wilson_interval,
 )
 
@@ -34,6 +40,29 @@ def test_accuracy_interval_covers_the_truth_as_often_as_it_says() -> None:
     hits = np.random.default_rng(1).binomial(200, 0.9, size=4000)
     covered = [low <= 0.9 <= high for low, high in (wilson_interval(int(h), 200) for h in hits)]
     assert 0.93 <= np.mean(covered) <= 0.97
+
+
+@pytest.mark.parametrize(
+    ("labels", "predicted"),
+    [(LABELS, PREDICTED), (LABELS, np.zeros_like(LABELS)), (LABELS % 2, PREDICTED % 2)],
+    ids=["four classes", "one is predicted", "two of four occur"],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of scikit-learn, on classes without truth
+def test_selection_scores_are_those_of_scikit_learn(
+    labels: np.ndarray, predicted: np.ndarray
+) -> None:
+    found = selection_scores(confusion_matrix(labels, predicted, n_classes=4))
+    assert found == pytest.approx(
+        {
+            "balanced_accuracy": balanced_accuracy_score(labels, predicted),
+            "mcc": matthews_corrcoef(labels, predicted),
+            "weighted_f1": f1_score(labels, predicted, average="weighted"),
+        }
+    )
+
+
+def test_selection_scores_of_nothing_are_zero() -> None:
+    assert set(selection_scores(np.zeros((3, 3), np.int64)).values()) == {0.0}
 
 
 def test_macro_f1_is_that_of_scikit_learn() -> None:

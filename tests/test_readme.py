@@ -20,7 +20,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.mark.slow
 def test_python_example_runs_and_shows_the_loss_of_each_batch(tmp_path: Path) -> None:
-    (example,) = blocks("python")
+    example, _ = blocks("python")
     done = subprocess.run(
         [sys.executable, "-c", example],
         cwd=tmp_path,
@@ -36,6 +36,20 @@ def test_python_example_runs_and_shows_the_loss_of_each_batch(tmp_path: Path) ->
     assert lines[-1] == "[1, 0, 1, 0]"
     assert (tmp_path / "my-model" / "model.safetensors").is_file()
     assert len(example.strip().splitlines()) <= 11
+
+
+@pytest.mark.slow
+def test_range_test_example_proposes_something_or_says_why_not(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks("python"))],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert " proposed" in done.stdout
 
 
 def test_study_examples_are_valid(tmp_path: Path) -> None:

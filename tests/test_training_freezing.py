@@ -18,7 +18,7 @@ from transformers import (
 )
 
 import nbutils
-from nbutils.checkpoints import load_classifier
+from nbutils.checkpoints.loading import load_classifier
 from nbutils.errors import ParameterError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training import checkpointing

@@ -11,7 +11,7 @@ import torch
 from test_training_freezing import CONFIGS, build
 
 import nbutils
-from nbutils.checkpoints import load_classifier
+from nbutils.checkpoints.loading import load_classifier
 from nbutils.errors import ParameterError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training import checkpointing

@@ -100,7 +100,9 @@ class FineTuneParams(StageParameters):
     early_stopping_patience: int | None = Field(
         None, ge=1, description="validations without a better score before stopping; none: never"
     )
-    selection_metric: Literal["accuracy", "macro_f1", "loss"] = Field(
+    selection_metric: Literal[
+        "accuracy", "macro_f1", "loss", "balanced_accuracy", "mcc", "weighted_f1"
+    ] = Field(
         "accuracy",
         description="validation score by which the best checkpoint is chosen; accuracy of several "
         "labels per text counts the texts whose labels are all right",

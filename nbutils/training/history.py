@@ -23,13 +23,19 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class ValidationRecord:
-    """One look at the validation split, after `step` optimiser steps."""
+    """One look at the validation split, after `step` optimiser steps.
+
+    The last three are None where a text may have several labels: there they are not defined.
+    """
 
     step: int
     epoch: float
     loss: float
     accuracy: float
     macro_f1: float
+    balanced_accuracy: float | None = None
+    mcc: float | None = None
+    weighted_f1: float | None = None
 
 
 @dataclass

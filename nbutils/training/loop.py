@@ -31,6 +31,7 @@ from nbutils.training.objective import make_objective
 from nbutils.training.optimizer import build_optimizer, gradient_norm, scheduled_rate, step_clipped
 from nbutils.training.pitfalls import LossWatch
 from nbutils.training.rescue import rescue
+from nbutils.training.selection import Rank, check_selection, rank_validation
 from nbutils.training.state import capture, restore
 from nbutils.training.stopping import StopRequest
 
@@ -88,6 +89,7 @@ class Training:
         self.objective = make_objective(
             train.labels, label_names=names, params=params, device=self.device
         )
+        check_selection(params.selection_metric, train.labels)
         self.optimizer = build_optimizer(model, params)
         self.watch = LossWatch(guessing=self.objective.guessing, learning_rate=params.learning_rate)
         self.steps_per_epoch = len(self._epoch(0))
@@ -100,7 +102,7 @@ class Training:
             label_entropy=self.objective.label_entropy,
         )
         self.best_state: dict[str, torch.Tensor] | None = None
-        self.best_rank: tuple[float, float] | None = None
+        self.best_rank: Rank | None = None
         self.without_gain = 0
         self.batches: list[Rows] | None = None  # of the running epoch
         self.begin = 0.0
@@ -255,9 +257,7 @@ class Training:
             self.watcher.on_validation(self.history)
 
     def _keep_if_best(self, record: ValidationRecord) -> None:
-        metric = self.params.selection_metric
-        score = -record.loss if metric == "loss" else float(getattr(record, metric))
-        rank = (score, -record.loss)  # equal scores: the surer one
+        rank = rank_validation(record, self.params.selection_metric)
         if self.best_rank is not None and rank <= self.best_rank:
             self.without_gain += 1
             return

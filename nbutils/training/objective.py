@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from nbutils.errors import ParameterError, suggest
-from nbutils.metrics import confusion_matrix, macro_f1
+from nbutils.metrics import confusion_matrix, macro_f1, selection_scores
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import cross_entropy
 from nbutils.training.examples import label_entropy
@@ -28,11 +28,17 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ValidationScores:
-    """What a look at the validation split found: scores in [0, 1], and the loss in nats."""
+    """What a look at the validation split found: scores in [0, 1], and the loss in nats.
+
+    The last three are those of one label per text; Matthews' correlation lies in [-1, 1].
+    """
 
     loss: float
     accuracy: float
     macro_f1: float
+    balanced_accuracy: float | None = None
+    mcc: float | None = None
+    weighted_f1: float | None = None
 
 
 class Objective(Protocol):
@@ -160,12 +166,13 @@ class SingleLabel:
         return float(self.weights[self.labels[rows]].sum())
 
     def score(self, logits: FloatArray, labels: NDArray[np.integer]) -> ValidationScores:
-        """Return accuracy, macro F1 over the classes that occur, and the mean loss."""
+        """Return the scores of a choice, F1 over the classes that occur, and the mean loss."""
         matrix = confusion_matrix(labels, logits.argmax(1), n_classes=logits.shape[1])
         return ValidationScores(
             loss=cross_entropy(logits, labels.astype(np.int64)),
             accuracy=float(np.trace(matrix) / matrix.sum()),
             macro_f1=float(macro_f1(matrix)),
+            **selection_scores(matrix),
         )
 
 

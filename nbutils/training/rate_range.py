@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nbutils.checkpoints import load_tokenizer
+from nbutils.checkpoints.loading import load_tokenizer
 from nbutils.errors import ParameterError, TrainingDivergedError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.api import load_model
