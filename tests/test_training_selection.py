@@ -41,7 +41,9 @@ def test_equal_scores_are_told_apart_by_the_loss() -> None:
 def test_score_that_several_labels_do_not_have_is_refused(tiny_bert: Path) -> None:
     texts, labels = ["good film", "bad plot"] * 4, [["a"], ["a", "b"]] * 4
     with pytest.raises(ParameterError, match=r"selection_metric: expected accuracy.*found mcc"):
-        nbutils.fine_tune(texts, labels, model=str(tiny_bert), selection_metric="mcc")
+        nbutils.fine_tune(
+            texts, labels, model=str(tiny_bert), max_length=16, selection_metric="mcc"
+        )
 
 
 @pytest.mark.filterwarnings("ignore:learning_rate", "ignore:epochs")
