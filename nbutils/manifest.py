@@ -13,7 +13,7 @@ from typing import Any
 import nbutils
 
 PACKAGES = (
-    "torch", "transformers", "tokenizers", "datasets", "numpy", "pandas", "pyarrow",
+    "torch", "transformers", "tokenizers", "peft", "datasets", "numpy", "pandas", "pyarrow",
     "scikit-learn", "scipy", "matplotlib", "papermill", "nbclient", "nbconvert", "ipykernel",
 )  # fmt: skip
 LONGEST_DIFF = 20_000  # characters; more is no slip that a reader could judge

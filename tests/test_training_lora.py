@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -89,6 +91,16 @@ def test_merged_model_answers_as_the_one_with_updates(kind: str) -> None:
     merge_lora(model)
     assert list(model.state_dict()) == names
     torch.testing.assert_close(model(**inputs).logits, with_updates, atol=1e-5, rtol=1e-4)
+
+
+def test_package_is_imported_only_where_it_is_used(tiny_bert: Path) -> None:
+    script = (
+        "import sys, nbutils; nbutils.fine_tune(['a', 'b'], [0, 1], max_length=16, "
+        f"model={str(tiny_bert)!r}, epochs=1); print('peft' in sys.modules)"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip() == "False", done.stderr
 
 
 class Cut:

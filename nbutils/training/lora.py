@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import torch
@@ -63,8 +62,6 @@ def _linear_maps(model: Any) -> list[str]:
 
 def merge_lora(model: Any) -> None:
     """Add the updates to the weights that they belong to: what is left is a plain model."""
-    if importlib.util.find_spec("peft") is None:
-        return
     from peft.tuners.lora import LoraLayer
 
     for name, module in list(model.named_modules()):

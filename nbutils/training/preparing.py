@@ -80,6 +80,7 @@ def _give_back(model: PreTrainedModel, params: FineTuneParams) -> None:
     restore_dropout(model)
     if params.gradient_checkpointing:
         _switch(model, "disable")()
-    merge_lora(model)
+    if params.lora_rank is not None:
+        merge_lora(model)
     unfreeze(model)
     model.eval()
