@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nbutils.chunks import chunk, head_and_tail, pool_logits
 from nbutils.errors import DataError
+from nbutils.params.cutting import Cutting
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import BatchEncoding, PreTrainedTokenizerFast
 
 ROUND = 16  # tokens: a CPU prepares each new shape, and keeps what it prepared, so let few be new
 SHORT = 64  # tokens up to which it is rounded half as much
@@ -23,28 +25,64 @@ POOL = 32  # batches that are sorted by length together: more wastes less paddin
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of N texts, cut to `max_length`, not yet padded.
+    """Token ids of N texts, cut to what is read of them, not yet padded.
 
-    `input_ids` and `token_type_ids` hold one array of shape (length,) per text.
+    `input_ids` and `token_type_ids` hold one array of shape (length,) per text, or, where `counts`
+    (N,) is given, that many for each text: its chunks, one after the other.
     """
 
     input_ids: list[NDArray[np.int64]]
     token_type_ids: list[NDArray[np.int64]] | None
     pad_token_id: int
+    counts: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
-        return len(self.input_ids)
+        return len(self.input_ids) if self.counts is None else len(self.counts)
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
-        """Tokens per text, special tokens included, shape (N,)."""
-        return np.fromiter((len(ids) for ids in self.input_ids), np.int64, len(self))
+        """Tokens per text, special tokens included, of all its chunks, shape (N,)."""
+        if self.counts is None:
+            return self._chunk_lengths
+        return np.add.reduceat(self._chunk_lengths, [places[0] for places in self._places])
+
+    @cached_property
+    def _chunk_lengths(self) -> NDArray[np.int64]:
+        return np.fromiter(map(len, self.input_ids), np.int64, len(self.input_ids))
+
+    @cached_property
+    def _places(self) -> list[NDArray[np.int64]]:
+        """Where the chunks of each text stand in `input_ids`, N arrays."""
+        counts = np.ones(len(self), np.int64) if self.counts is None else self.counts
+        return np.split(np.arange(counts.sum()), np.cumsum(counts)[:-1])
+
+    @property
+    def chunks(self) -> Encoded:
+        """The same token ids with every chunk as a text of its own."""
+        return self if self.counts is None else replace(self, counts=None)
+
+    def pool(
+        self, logits: torch.Tensor, rows: NDArray[np.int64] | slice = slice(None)
+    ) -> torch.Tensor:
+        """Return one row of logits for each text, (B, K): the mean of those of its chunks.
+
+        Parameters
+        ----------
+        logits
+            Of the inputs that `batch` makes of `rows`.
+        rows
+            The texts, (B,); all by default.
+        """
+        return logits if self.counts is None else pool_logits(logits, self.counts[rows])
 
     def batch(self, rows: NDArray[np.int64], *, device: str = "cpu") -> dict[str, torch.Tensor]:
         """Return the model inputs of `rows` (B,), padded to the longest of them: (B, L) each.
 
-        L is rounded up, and no longer than the longest of all texts.
+        L is rounded up, and no longer than the longest text or chunk of all. Where texts are
+        read in chunks, there is a row of inputs for each chunk.
         """
+        if self.counts is not None:
+            rows = np.concatenate([self._places[row] for row in rows])
         ids = [self.input_ids[row] for row in rows]
         longest = self._rounded(max(len(row) for row in ids))
         padded = np.full((len(ids), longest), self.pad_token_id, np.int64)
@@ -62,17 +100,17 @@ class Encoded:
 
     def _rounded(self, length: int) -> int:
         step = ROUND // 2 if length <= SHORT else ROUND
-        return min(-(-length // step) * step, int(self.lengths.max()))
+        return min(-(-length // step) * step, int(self._chunk_lengths.max()))
 
 
 def encode_texts(
     texts: Sequence[str],
     tokenizer: PreTrainedTokenizerFast,
     *,
-    max_length: int,
+    cutting: Cutting,
     text_pairs: Sequence[str] | None = None,
 ) -> Encoded:
-    """Tokenize texts, cutting each to `max_length` tokens (the longer of a pair first).
+    """Tokenize texts, cutting those that are too long (the longer of a pair first).
 
     Parameters
     ----------
@@ -80,41 +118,88 @@ def encode_texts(
         N texts.
     tokenizer
         The checkpoint's own.
-    max_length
-        Tokens, special tokens included.
+    cutting
+        How many tokens of a text are read, and which.
     text_pairs
         N second texts, where the task is on pairs.
 
     Raises
     ------
     DataError
-        A text is not a string, or `texts` is a single one.
+        A text is not a string, or `texts` is a single one; or pairs were to be read in chunks.
     """
+    texts = _checked(texts, text_pairs, cutting)
+    if not len(texts):
+        return Encoded([], None, tokenizer.pad_token_id)
+    ends_only = cutting.truncation == "head"
+    encoded = tokenizer(
+        texts,
+        None if text_pairs is None else list(text_pairs),
+        truncation="longest_first" if ends_only else False,
+        max_length=cutting.max_length if ends_only else None,
+        padding=False,
+        return_attention_mask=False,
+        return_token_type_ids=text_pairs is not None,
+        verbose=False,  # of a text longer than the model's positions: it is cut below
+    )
+    types = encoded["token_type_ids"] if text_pairs is not None else None
+    found = Encoded(
+        input_ids=[np.asarray(ids, np.int64) for ids in encoded["input_ids"]],
+        token_type_ids=None if types is None else [np.asarray(ids, np.int64) for ids in types],
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return found if ends_only else _cut(found, encoded, cutting)
+
+
+def _checked(texts: Sequence[str], text_pairs: Sequence[str] | None, cutting: Cutting) -> list[str]:
     if isinstance(texts, str):
         raise DataError(f"texts: expected a list of strings, found one string: use [{texts!r}]")
     texts = list(texts)
     if text_pairs is not None and len(text_pairs) != len(texts):
         raise DataError(f"text_pairs: expected {len(texts)}, one per text, found {len(text_pairs)}")
+    if text_pairs is not None and cutting.truncation == "chunks":
+        raise DataError("truncation: expected head or head_tail for pairs of texts, found chunks")
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(f"text {row}: expected a string, found {type(text).__name__}: {text!r}")
-    if not len(texts):
-        return Encoded([], None, tokenizer.pad_token_id)
-    encoded = tokenizer(
-        texts,
-        None if text_pairs is None else list(text_pairs),
-        truncation="longest_first",
-        max_length=max_length,
-        padding=False,
-        return_attention_mask=False,
-        return_token_type_ids=text_pairs is not None,
-    )
-    types = encoded["token_type_ids"] if text_pairs is not None else None
+    return texts
+
+
+def _cut(whole: Encoded, encoding: BatchEncoding, cutting: Cutting) -> Encoded:
+    """Return the texts with the long ones cut; where none is long, `whole` itself."""
+    long = np.flatnonzero(whole.lengths > cutting.max_length)
+    if not len(long):
+        return whole
+    parts = {int(row): _positions(encoding.sequence_ids(int(row)), cutting) for row in long}
     return Encoded(
-        input_ids=[np.asarray(ids, np.int64) for ids in encoded["input_ids"]],
-        token_type_ids=None if types is None else [np.asarray(ids, np.int64) for ids in types],
-        pad_token_id=tokenizer.pad_token_id,
+        input_ids=_taken(whole.input_ids, parts),
+        token_type_ids=whole.token_type_ids and _taken(whole.token_type_ids, parts),
+        pad_token_id=whole.pad_token_id,
+        counts=_count(len(whole), parts) if cutting.truncation == "chunks" else None,
     )
+
+
+def _positions(owners: Sequence[int | None], cutting: Cutting) -> list[NDArray[np.int64]]:
+    known = np.array([-1 if owner is None else owner for owner in owners], np.int64)
+    if cutting.truncation == "chunks":
+        return list(chunk(known, cutting))
+    return [head_and_tail(known, max_length=cutting.max_length)]
+
+
+def _taken(
+    arrays: list[NDArray[np.int64]], parts: dict[int, list[NDArray[np.int64]]]
+) -> list[NDArray[np.int64]]:
+    taken: list[NDArray[np.int64]] = []
+    for row, array in enumerate(arrays):
+        taken.extend([array[places] for places in parts[row]] if row in parts else [array])
+    return taken
+
+
+def _count(n: int, parts: dict[int, list[NDArray[np.int64]]]) -> NDArray[np.int64]:
+    counts = np.ones(n, np.int64)
+    for row, places in parts.items():
+        counts[row] = len(places)
+    return counts
 
 
 def epoch_batches(

@@ -41,6 +41,22 @@ def autocast(device: str, precision: str) -> AbstractContextManager[object]:
     return nullcontext()
 
 
+def read_logits(model: PreTrainedModel, encoded: Encoded, rows: NDArray[np.int64]) -> torch.Tensor:
+    """Return the logits of some texts, float32 of shape (B, K), in whatever mode the model is.
+
+    Parameters
+    ----------
+    model
+        A sequence classifier.
+    encoded
+        N tokenized texts.
+    rows
+        Which of them, (B,). The logits of a text's chunks become their mean.
+    """
+    inputs = encoded.batch(rows, device=model.device.type)
+    return encoded.pool(model(**inputs).logits.float(), rows)
+
+
 def predict_logits(
     model: PreTrainedModel,
     encoded: Encoded,
@@ -49,8 +65,9 @@ def predict_logits(
 ) -> FloatArray:
     """Return the logits of N texts, shape (N, K), row for row in their order.
 
-    Batches are made of texts of similar length, whatever the order they came in. The model is put
-    into evaluation mode for the call and left as it was found.
+    Batches are made of texts of similar length, whatever the order they came in; those of a text
+    that is read in chunks are the mean of its chunks'. The model is put into evaluation mode for
+    the call and left as it was found.
 
     Parameters
     ----------
@@ -61,19 +78,19 @@ def predict_logits(
     precision
         ``fp32`` or ``bf16``.
     """
-    logits = np.zeros((len(encoded), model.config.num_labels), np.float64)
+    chunks = encoded.chunks  # each alone: a long text's need not share a batch
+    logits = np.zeros((len(chunks), model.config.num_labels), np.float64)
     device = model.device.type
 
     def predict(rows: NDArray[np.int64]) -> None:
         with torch.inference_mode(), autocast(device, precision):  # each thread has its own mode
-            output = model(**encoded.batch(rows, device=device))
-        logits[rows] = output.logits.float().cpu().numpy()
+            logits[rows] = read_logits(model, chunks, rows).cpu().numpy()
 
     with evaluation_mode(model), fast_encoder(model, precision=precision):
         refresh_encoder(model)
         with Workers(device) as workers:
-            workers.map(predict, sorted_batches(encoded.lengths, batch_tokens=BATCH_TOKENS))
-    return logits
+            workers.map(predict, sorted_batches(chunks.lengths, batch_tokens=BATCH_TOKENS))
+    return np.asarray(encoded.pool(torch.from_numpy(logits)))
 
 
 def softmax(logits: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from nbutils.params.cutting import Cutting
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.params.study import Study
 from nbutils.params.target import Target
@@ -130,8 +131,8 @@ def _limit(tune: FineTuneParams) -> str:
 
 def _our_protocol(study: Study, card: Mapping[str, Any]) -> tuple[Fact, ...]:
     prep, tune, splits = study.data_prep, study.fine_tune, card["splits"]
-    length = f"at most {tune.max_length} tokens"
-    if prep.max_length == tune.max_length:  # else the card speaks of another length
+    length = _length(tune.cutting)
+    if prep.cutting == tune.cutting:  # else the card speaks of another length
         length += f", which cuts {_share(card['tokens']['cut_share'])} of the texts"
     training = (
         f"at most {tune.epochs} epoch{'s' * (tune.epochs > 1)}{_limit(tune)}, learning rate "
@@ -147,6 +148,14 @@ def _our_protocol(study: Study, card: Mapping[str, Any]) -> tuple[Fact, ...]:
         Fact("Training", training),
         Fact("Runs", f"one, seed {tune.seed}"),
     )
+
+
+def _length(cutting: Cutting) -> str:
+    return {
+        "head": f"at most {cutting.max_length} tokens",
+        "head_tail": f"at most {cutting.max_length} tokens, from both ends of a text",
+        "chunks": f"at most {cutting.max_chunks} chunks of {cutting.max_length} tokens",
+    }[cutting.truncation]
 
 
 def _origin(study: Study, card: Mapping[str, Any], split: str) -> str:

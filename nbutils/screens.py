@@ -178,7 +178,7 @@ def _data_prep_screen(study: Study, results: Results) -> Screen:
         Fact(
             "Cut by max_length",
             _percent(card["tokens"]["cut_share"]),
-            f"of the texts, at {study.data_prep.max_length} tokens",
+            f"of the texts, {study.data_prep.cutting.describe()}",
         ),
     ]
     if card.get("baseline"):

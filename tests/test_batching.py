@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nbutils.batching import Encoded, encode_texts, epoch_batches, sorted_batches
 from nbutils.checkpoints.loading import load_tokenizer
 from nbutils.errors import DataError
+from nbutils.params.cutting import Cutting
 
 LENGTHS = st.lists(st.integers(1, 512), min_size=1, max_size=300).map(np.array)
 
@@ -59,7 +60,7 @@ def test_similar_lengths_share_a_batch() -> None:
 
 def test_batch_is_padded_to_its_longest_text_and_masked(tiny_bert: Path) -> None:
     tokenizer = load_tokenizer(str(tiny_bert))
-    encoded = encode_texts(["good", "bad film a"], tokenizer, max_length=16)
+    encoded = encode_texts(["good", "bad film a"], tokenizer, cutting=Cutting(16))
     batch = encoded.batch(np.array([1, 0]))
     assert batch["input_ids"].shape == (2, 5)
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]
@@ -69,14 +70,14 @@ def test_batch_is_padded_to_its_longest_text_and_masked(tiny_bert: Path) -> None
 
 def test_long_text_is_cut_to_max_length_with_its_special_tokens(tiny_bert: Path) -> None:
     tokenizer = load_tokenizer(str(tiny_bert))
-    (ids,) = encode_texts(["good " * 100], tokenizer, max_length=10).input_ids
+    (ids,) = encode_texts(["good " * 100], tokenizer, cutting=Cutting(10)).input_ids
     assert len(ids) == 10
     assert (ids[0], ids[-1]) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
 
 
 def test_pair_has_two_token_types_and_is_cut_at_its_longer_text(tiny_bert: Path) -> None:
     tokenizer = load_tokenizer(str(tiny_bert))
-    encoded = encode_texts(["good " * 50], tokenizer, max_length=12, text_pairs=["bad film"])
+    encoded = encode_texts(["good " * 50], tokenizer, cutting=Cutting(12), text_pairs=["bad film"])
     batch = encoded.batch(np.array([0]))
     assert batch["token_type_ids"].tolist() == [[0] * 9 + [1] * 3]
 
@@ -91,7 +92,7 @@ def test_pair_has_two_token_types_and_is_cut_at_its_longer_text(tiny_bert: Path)
 )
 def test_what_is_no_text_is_refused(tiny_bert: Path, texts: list[str], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        encode_texts(texts, load_tokenizer(str(tiny_bert)), max_length=8)
+        encode_texts(texts, load_tokenizer(str(tiny_bert)), cutting=Cutting(8))
 
 
 @pytest.mark.parametrize(

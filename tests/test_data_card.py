@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from nbutils.data.loading import load_labelled_texts
 from nbutils.data.preparing import prepare_data
 from nbutils.data.splitting import split_examples
 from nbutils.data.tokens import TokenReport
+from nbutils.params.cutting import Cutting
 from nbutils.params.data_prep import DataPrepParams
 
 TOPICS = {"sport": "ball goal team match", "money": "bank stock market trade"}
@@ -37,7 +39,7 @@ def make_card(folder: Path, *, baseline: bool = True) -> dict[str, Any]:
         texts.with_frame(frame),
         params=params,
         cleaned=cleaned,
-        tokens=TokenReport(table, specials=2, max_length=8, sampled=False),
+        tokens=TokenReport(table, specials=2, cutting=Cutting(8), sampled=False),
         baseline=fit_baseline(frame, label_names=texts.label_names) if baseline else None,
     )
 
@@ -109,6 +111,22 @@ def test_each_caution_has_its_sentence(
         holder = holder[key]
     holder[place[-1]] = value
     assert any(sentence in warning for warning in find_warnings(card))
+
+
+@pytest.mark.parametrize(
+    ("truncation", "sentence"),
+    [
+        ("head", "longer than max_length 8; .* Raise max_length if the end"),
+        ("head_tail", "longer than max_length 8 and lose their middle; .* Raise max_length if the"),
+        ("chunks", "longer than 5 chunks of 8 tokens; .* Raise max_chunks if the end"),
+    ],
+)
+def test_what_is_cut_is_said_of_the_chosen_truncation(
+    card: dict[str, Any], truncation: str, sentence: str
+) -> None:
+    card["tokens"] |= {"cut_share": 0.5, "truncation": truncation, "max_chunks": 5}
+    (warning,) = [found for found in find_warnings(card) if "of the texts are longer" in found]
+    assert re.search(sentence, warning)
 
 
 def test_few_texts_are_said_in_the_card(card: dict[str, Any]) -> None:

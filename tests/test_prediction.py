@@ -11,6 +11,7 @@ import torch
 from nbutils import prediction
 from nbutils.batching import encode_texts
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
+from nbutils.params.cutting import Cutting
 from nbutils.prediction import cross_entropy, evaluation_mode, predict_logits, softmax
 
 TEXTS = ["good", "bad film " * 5, "a", "the plot is not fine and the actor dreadful", "music " * 9]
@@ -28,10 +29,11 @@ def test_logits_stay_with_their_texts_under_every_batching(
 ) -> None:
     tokenizer = load_tokenizer(str(tiny_bert))
     alone = [
-        predict_logits(model, encode_texts([text], tokenizer, max_length=32))[0] for text in TEXTS
+        predict_logits(model, encode_texts([text], tokenizer, cutting=Cutting(32)))[0]
+        for text in TEXTS
     ]
     monkeypatch.setattr(prediction, "BATCH_TOKENS", batch_tokens)
-    together = predict_logits(model, encode_texts(TEXTS, tokenizer, max_length=32))
+    together = predict_logits(model, encode_texts(TEXTS, tokenizer, cutting=Cutting(32)))
     assert together == pytest.approx(np.array(alone), abs=1e-5)
 
 
@@ -40,7 +42,7 @@ def test_model_is_left_in_the_mode_it_was_found_in(
     tiny_bert: Path, model: torch.nn.Module, mode: bool
 ) -> None:
     model.train(mode)
-    encoded = encode_texts(TEXTS, load_tokenizer(str(tiny_bert)), max_length=32)
+    encoded = encode_texts(TEXTS, load_tokenizer(str(tiny_bert)), cutting=Cutting(32))
     first, again = (predict_logits(model, encoded) for _ in range(2))
     assert np.array_equal(first, again)  # dropout was off
     assert model.training is mode

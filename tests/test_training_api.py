@@ -169,9 +169,11 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others(
     assert not torch.equal(same["classifier.weight"], different["classifier.weight"])
 
 
-@pytest.mark.parametrize("class_weights", ["none", "balanced"])
+@pytest.mark.parametrize(
+    ("class_weights", "truncation"), [("none", "head"), ("balanced", "head"), ("none", "chunks")]
+)
 def test_accumulation_changes_memory_and_not_the_result(
-    tiny_bert: Path, tmp_path: Path, reviews: pd.DataFrame, class_weights: str
+    tiny_bert: Path, tmp_path: Path, reviews: pd.DataFrame, class_weights: str, truncation: str
 ) -> None:
     # 77 rows: the last batch is smaller, and so is its last part
     data = Dataset.from_pandas(reviews.iloc[:77], preserve_index=False)
@@ -184,6 +186,8 @@ def test_accumulation_changes_memory_and_not_the_result(
                 batch_size=16 // parts,
                 gradient_accumulation=parts,
                 class_weights=class_weights,
+                max_length=16 if truncation == "head" else 8,
+                truncation=truncation,
                 precision="fp32",
             ),
         )
@@ -234,6 +238,123 @@ def test_first_step_is_that_of_plain_torch(tiny_bert: Path, tmp_path: Path) -> N
     torch.optim.AdamW(groups, lr=1e-4).step()
     for name, tensor in weights_of(classifier).items():
         torch.testing.assert_close(tensor, model.state_dict()[name], atol=1e-6, rtol=1e-4)
+
+
+def test_first_step_on_chunks_is_that_of_plain_torch(tiny_bert: Path, tmp_path: Path) -> None:
+    from nbutils.batching import encode_texts
+    from nbutils.checkpoints.loading import load_classifier, load_tokenizer
+
+    checkpoint = without_dropout(tiny_bert, tmp_path)
+    texts, recipe = ["good film", "bad plot " * 10], {"truncation": "chunks", "max_length": 12}
+    classifier = nbutils.fine_tune(
+        texts,
+        [1, 0],
+        **quick(checkpoint, epochs=1, batch_size=2, precision="fp32", seed=5, **recipe),
+    )
+    torch.manual_seed(5)
+    model = load_classifier(str(checkpoint), label_names=["0", "1"])
+    tokenizer = load_tokenizer(str(checkpoint))
+    encoded = encode_texts(texts, tokenizer, cutting=classifier.params.cutting)
+    assert [len(ids) for ids in encoded.input_ids] == [4, 10, 9, 9]
+    rows = [model(torch.from_numpy(ids)[None]).logits[0] for ids in encoded.input_ids]
+    logits = torch.stack([rows[0], (rows[1] + rows[2] + rows[3]) / 3])
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor([1, 0]))
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).item()
+    (step,) = classifier.history.steps
+    assert step.loss == pytest.approx(loss.item(), rel=1e-5)
+    assert step.gradient_norm == pytest.approx(norm, rel=1e-4)
+    assert step.tokens == 32
+
+
+def test_texts_that_fit_train_alike_whatever_is_done_to_long_ones(
+    tiny_bert: Path, reviews: pd.DataFrame
+) -> None:
+    data = Dataset.from_pandas(reviews, preserve_index=False)
+    head, *others = (
+        nbutils.fine_tune(data, **quick(tiny_bert, epochs=1, truncation=truncation))
+        for truncation in ("head", "head_tail", "chunks")
+    )
+    expected = weights_of(head)
+    for other in others:
+        assert other.history.losses == head.history.losses
+        assert all(torch.equal(t, expected[name]) for name, t in weights_of(other).items())
+
+
+def test_what_stands_at_the_end_of_a_text_is_learnt_from_chunks_and_not_from_heads(
+    tiny_bert: Path,
+) -> None:
+    texts = [f"{'the story was ' * 8}{tone}" for tone in ("good", "bad") * 20]
+    labels = ["pos", "neg"] * 20
+    right = {}
+    for truncation in ("head", "head_tail", "chunks"):
+        recipe = quick(tiny_bert, epochs=25, learning_rate=3e-3, truncation=truncation)
+        with pytest.warns(UserWarning, match="learning_rate|epochs"):
+            classifier = nbutils.fine_tune(texts, labels, **recipe)
+        answers = classifier.predict(texts)
+        right[truncation] = np.mean([a == b for a, b in zip(answers, labels, strict=True)])
+    assert right == {"head": 0.5, "head_tail": 1.0, "chunks": 1.0}
+
+
+def test_predictions_of_chunks_keep_their_example_ids(tiny_bert: Path, tmp_path: Path) -> None:
+    from nbutils.training.results import predict_splits
+
+    texts = ["good film " * (k % 7 + 1) + "bad " * (k % 3) for k in range(30)]
+    rows = {"example_id": list(range(100, 130)), "text": texts, "label": [0, 1] * 15}
+    features = Features(
+        {"example_id": Value("int64"), "text": Value("string"), "label": ClassLabel(2)}
+    )
+    data = DatasetDict(train=Dataset.from_dict(rows, features=features))
+    recipe = quick(tiny_bert, epochs=1, truncation="chunks", max_length=8, precision="fp32")
+    classifier = nbutils.fine_tune(data, **recipe)
+    table = predict_splits(classifier, data, splits=["train"])
+    assert table["example_id"].tolist() == rows["example_id"]
+    alone = [classifier.predict([text]).pred_probs[0, 1] for text in texts]
+    assert table["prob_1"].tolist() == pytest.approx(alone, abs=1e-5)
+
+
+@pytest.mark.parametrize("truncation", ["head", "head_tail", "chunks"])
+def test_saved_model_says_how_it_reads_and_plain_transformers_agrees_where_texts_fit(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path, truncation: str
+) -> None:
+    from transformers import pipeline
+
+    from nbutils.batching import encode_texts
+    from nbutils.checkpoints.loading import load_classifier, load_tokenizer
+    from nbutils.prediction import predict_logits, softmax
+    from nbutils.training.api import load_cutting
+
+    texts, labels = reviews["text"].tolist(), reviews["label"].tolist()
+    long = [" ".join(texts[k : k + 4]) for k in range(10)]
+    recipe = quick(tiny_bert, precision="fp32", truncation=truncation, max_chunks=3)
+    classifier = nbutils.fine_tune([*texts, *long], [*labels, *labels[:10]], **recipe)
+    folder = classifier.save(tmp_path / "model")
+    answers = pipeline("text-classification", str(folder))(texts)
+    assert [answer["label"] for answer in answers] == list(classifier.predict(texts))
+    assert load_cutting(folder) == classifier.params.cutting
+    encoded = encode_texts(long, load_tokenizer(str(folder)), cutting=load_cutting(folder))
+    model = load_classifier(str(folder), label_names=classifier.classes.names)
+    expected = classifier.predict(long).pred_probs
+    assert softmax(predict_logits(model, encoded)) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "nbutils.json: expected a JSON object"),
+        ('{"max_length": 16}', "expected max_length, truncation, max_chunks, found no 'trunc"),
+        ('{"max_length": 16, "truncation": "tail", "max_chunks": 8}', "truncation: should be 'hea"),
+    ],
+)
+def test_saved_model_that_does_not_say_how_it_reads_is_refused(
+    tmp_path: Path, content: str | None, message: str
+) -> None:
+    from nbutils.training.api import load_cutting
+
+    if content is not None:
+        (tmp_path / "nbutils.json").write_text(content, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=message):
+        load_cutting(tmp_path)
 
 
 def test_saved_model_is_read_by_plain_transformers_with_the_same_labels(

@@ -99,6 +99,19 @@ def test_training_that_was_cut_ends_like_one_that_was_not(
 
 
 @pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("truncation", ["head_tail", "chunks"])
+def test_training_on_long_texts_ends_alike_too(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path, truncation: str
+) -> None:
+    changes = {"max_length": 8, "truncation": truncation}
+    whole = train(tiny_bert, reviews, None, **changes)
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(tiny_bert, reviews, tmp_path / "c", stop_at=9, **changes)
+    torch.manual_seed(999)
+    assert_same(whole, train(tiny_bert, reviews, tmp_path / "c", **changes))
+
+
+@pytest.mark.usefixtures("eager")
 def test_patience_goes_on_counting(tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path) -> None:
     changes = {"early_stopping_patience": 2, "epochs": 20, "selection_metric": "loss"}
     noise = reviews["label"].sample(frac=1, random_state=0).tolist()
@@ -140,7 +153,15 @@ def test_torn_state_is_passed_over_for_the_one_before(
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("change", [{"learning_rate": 1e-3}, {"seed": 7}, {"max_length": 12}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"learning_rate": 1e-3},
+        {"seed": 7},
+        {"max_length": 12},
+        {"max_length": 12, "truncation": "chunks"},
+    ],
+)
 def test_state_of_another_training_is_not_taken_up(
     tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path, change: dict[str, float]
 ) -> None:

@@ -12,6 +12,7 @@ from nbutils.data.fingerprints import fingerprint_source
 from nbutils.data.labelled_texts import LabelledTexts
 from nbutils.data.tokens import TokenReport
 from nbutils.few_texts import describe_expectation
+from nbutils.params.cutting import Cutting
 from nbutils.params.data_prep import DataPrepParams
 
 IMBALANCED = 10  # largest class over smallest, from which accuracy misleads
@@ -184,7 +185,7 @@ def _tokens(tokens: TokenReport, texts: LabelledTexts, params: DataPrepParams) -
     summary = tokens.by_split().set_index("split")
     return {
         "tokenizer": params.tokenizer,
-        "max_length": tokens.max_length,
+        **tokens.cutting.as_dict(),
         "sampled": tokens.sampled,
         "measured": len(tokens.table),
         "cut_share": tokens.cut_share,
@@ -259,11 +260,7 @@ def _warn_of_copies(duplicates: dict[str, Any], counts: dict[str, int]) -> list[
 def _warn_of_tokens(tokens: dict[str, Any]) -> list[str]:
     warnings = []
     if tokens["cut_share"] > CUT_SHARE:
-        warnings.append(
-            f"{_percent(tokens['cut_share'])} of the texts are longer than max_length "
-            f"{tokens['max_length']}; {_percent(tokens['lost_share'])} of all tokens are never "
-            "read. Raise max_length if the end of a text matters; training time grows with it."
-        )
+        warnings.append(_warn_of_cutting(tokens))
     if tokens["unknown_share"] > UNKNOWN_SHARE:
         warnings.append(
             f"{_percent(tokens['unknown_share'])} of the tokens are unknown to "
@@ -271,6 +268,31 @@ def _warn_of_tokens(tokens: dict[str, Any]) -> list[str]:
             "language or script."
         )
     return warnings
+
+
+def _warn_of_cutting(tokens: dict[str, Any]) -> str:
+    cutting = Cutting.of(tokens)
+    limit, mend = {
+        "head": (
+            f"max_length {cutting.max_length}",
+            "Raise max_length if the end of a text matters, or see whether truncation head_tail "
+            "or chunks does better",
+        ),
+        "head_tail": (
+            f"max_length {cutting.max_length} and lose their middle",
+            "Raise max_length if the middle of a text matters, or see whether truncation chunks "
+            "does better",
+        ),
+        "chunks": (
+            f"{cutting.max_chunks} chunks of {cutting.max_length} tokens",
+            "Raise max_chunks if the end of a text matters",
+        ),
+    }[cutting.truncation]
+    return (
+        f"{_percent(tokens['cut_share'])} of the texts are longer than {limit}; "
+        f"{_percent(tokens['lost_share'])} of all tokens are never read. {mend}; training time "
+        "grows with what is read."
+    )
 
 
 def _warn_of_small_test(card: dict[str, Any]) -> list[str]:

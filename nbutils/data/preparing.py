@@ -49,7 +49,7 @@ def prepare_data(params: DataPrepParams, folder: Path) -> dict[str, Any]:
     cleaned = remove_leakage(frame, duplicates, deduplicate=params.deduplicate)
     frame = split_examples(cleaned.frame, params, cleaned.groups)
     tokenizer = load_tokenizer(params.tokenizer, only_counts=True)
-    tokens = measure_tokens(frame, tokenizer, max_length=params.max_length)
+    tokens = measure_tokens(frame, tokenizer, cutting=params.cutting)
     tfidf = fit_baseline(frame, label_names=texts.label_names) if params.baseline else None
     texts = texts.with_frame(frame)
     card = build_data_card(texts, params=params, cleaned=cleaned, tokens=tokens, baseline=tfidf)

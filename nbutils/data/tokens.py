@@ -12,6 +12,7 @@ import pandas as pd
 
 from nbutils.data.sampling import bounded_sample
 from nbutils.label_sets import flatten_labels
+from nbutils.params.cutting import Cutting
 
 MOST_MEASURED = 100_000  # rows; more are sampled, and the report says so
 MOST_CHARACTERS = 25_000_000  # of those rows: fewer are sampled where texts are long
@@ -29,8 +30,8 @@ class TokenReport:
         included) and `unknown` (tokens that the vocabulary does not have).
     specials
         Special tokens that the tokenizer adds to each text.
-    max_length
-        Tokens a text may have before it is cut.
+    cutting
+        How many tokens of a text are read, and which.
     sampled
         Whether there were more texts than `MOST_MEASURED`, or more characters than
         `MOST_CHARACTERS`, so that a sample was measured.
@@ -38,7 +39,7 @@ class TokenReport:
 
     table: pd.DataFrame
     specials: int
-    max_length: int
+    cutting: Cutting
     sampled: bool
 
     @property
@@ -47,15 +48,20 @@ class TokenReport:
         return self.table["length"].to_numpy(dtype=np.int64)
 
     @property
+    def limit(self) -> int:
+        """Tokens of the longest text that is read whole."""
+        return self.cutting.limit(self.specials)
+
+    @property
     def cut_share(self) -> float:
-        """Share of the texts that are longer than `max_length`."""
-        return float((self.lengths > self.max_length).mean())
+        """Share of the texts that are not read whole."""
+        return float((self.lengths > self.limit).mean())
 
     @property
     def lost_share(self) -> float:
         """Share of all tokens that cutting takes away."""
         lengths = self.lengths
-        return float(np.maximum(lengths - self.max_length, 0).sum() / max(lengths.sum(), 1))
+        return float(np.maximum(lengths - self.limit, 0).sum() / max(lengths.sum(), 1))
 
     @property
     def unknown_share(self) -> float:
@@ -63,7 +69,7 @@ class TokenReport:
         return _unknown_share(self.table, self.specials)
 
     def by_split(self) -> pd.DataFrame:
-        """Return lengths and what `max_length` cuts, a row per split and one for all.
+        """Return lengths and what is cut, a row per split and one for all.
 
         Returns
         -------
@@ -90,7 +96,7 @@ class TokenReport:
         )
 
     def _summary(self, part: pd.DataFrame) -> dict[str, float | int]:
-        own = TokenReport(part, self.specials, self.max_length, self.sampled)
+        own = TokenReport(part, self.specials, self.cutting, self.sampled)
         return {
             "texts": len(part),
             "median": round(float(np.median(own.lengths)), 1),
@@ -101,7 +107,7 @@ class TokenReport:
         }
 
 
-def measure_tokens(frame: pd.DataFrame, tokenizer: Any, *, max_length: int) -> TokenReport:
+def measure_tokens(frame: pd.DataFrame, tokenizer: Any, *, cutting: Cutting) -> TokenReport:
     """Count the tokens of every text, uncut.
 
     Parameters
@@ -111,8 +117,8 @@ def measure_tokens(frame: pd.DataFrame, tokenizer: Any, *, max_length: int) -> T
     tokenizer
         A fast tokenizer with its own padding and truncation switched off, as
         `nbutils.checkpoints.loading.load_tokenizer` returns it.
-    max_length
-        Tokens a text may have before it is cut, specials included.
+    cutting
+        How many tokens of a text will be read, and which.
 
     Returns
     -------
@@ -132,7 +138,7 @@ def measure_tokens(frame: pd.DataFrame, tokenizer: Any, *, max_length: int) -> T
     lengths, unknown = np.array(counts, dtype=np.int64).reshape(-1, 2).T
     table = frame[["example_id", "split", "label"]].assign(length=lengths, unknown=unknown)
     specials = int(tokenizer.num_special_tokens_to_add(pair=pairs))
-    return TokenReport(table.reset_index(drop=True), specials, max_length, len(frame) < rows)
+    return TokenReport(table.reset_index(drop=True), specials, cutting, len(frame) < rows)
 
 
 def _count(inputs: Sequence[Any], tokenizer: Any) -> list[tuple[int, int]]:

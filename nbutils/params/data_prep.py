@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from nbutils.params.base import StageParameters
+from nbutils.params.cutting import MAX_CHUNKS, Cutting, Truncation
 
 
 class DataPrepParams(StageParameters):
@@ -77,9 +78,30 @@ class DataPrepParams(StageParameters):
     max_length: int = Field(
         128, ge=8, le=8192, description="tokens a text may have before it is cut, specials included"
     )
+    truncation: Truncation = Field(
+        "head",
+        description="what will be read of a longer text, to count what is not; in a study, as in "
+        "fine_tune",
+    )
+    max_chunks: int = Field(
+        MAX_CHUNKS, ge=2, le=256, description="chunks read of one text, with truncation chunks"
+    )
     baseline: bool = Field(
         True, description="score TF-IDF with logistic regression, the score that BERT has to beat"
     )
+
+    @property
+    def cutting(self) -> Cutting:
+        """What is read of a long text."""
+        return Cutting(self.max_length, self.truncation, self.max_chunks)
+
+    @model_validator(mode="after")
+    def _read_pairs_at_once(self) -> Self:
+        if self.text_pair_column is not None and self.truncation == "chunks":
+            raise ValueError(
+                "truncation: expected head or head_tail for pairs of texts, found chunks"
+            )
+        return self
 
     @model_validator(mode="after")
     def _separate_only_sets(self) -> Self:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from nbutils.params.base import StageParameters
+from nbutils.params.cutting import MAX_CHUNKS, Cutting, Truncation
 
 HIGHEST_USUAL_RATE = 1e-4
 MOST_USUAL_EPOCHS = 8
@@ -36,6 +37,14 @@ class FineTuneParams(StageParameters):
     )
     max_length: int = Field(
         128, ge=8, le=8192, description="tokens a text may have before it is cut, specials included"
+    )
+    truncation: Truncation = Field(
+        "head",
+        description="what is read of a longer text: its first tokens (head), the first and the "
+        "last (head_tail), or all of it in chunks whose logits are averaged (chunks)",
+    )
+    max_chunks: int = Field(
+        MAX_CHUNKS, ge=2, le=256, description="chunks read of one text, with truncation chunks"
     )
     epochs: int = Field(3, ge=1, le=MOST_EPOCHS, description="passes over the training split")
     max_steps: int | None = Field(
@@ -110,6 +119,11 @@ class FineTuneParams(StageParameters):
     seed: int = Field(
         42, ge=0, lt=2**32, description="seed of head initialisation, example order and dropout"
     )
+
+    @property
+    def cutting(self) -> Cutting:
+        """What is read of a long text."""
+        return Cutting(self.max_length, self.truncation, self.max_chunks)
 
     @field_validator("class_weights", mode="before")
     @classmethod

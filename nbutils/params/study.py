@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from nbutils.errors import ParameterError, suggest
 from nbutils.params.base import Parameters, StageParameters
+from nbutils.params.cutting import CUTTING
 from nbutils.params.data_prep import DataPrepParams
 from nbutils.params.error_analysis import ErrorAnalysisParams
 from nbutils.params.fine_tune import FineTuneParams
@@ -23,7 +24,7 @@ SECTIONS: dict[str, type[StageParameters]] = {
 }
 # What a study file and -p reach by section.key; the target belongs to no notebook.
 KEYED: dict[str, type[Parameters]] = {**SECTIONS, "target": Target}
-SHARED = {"tokenizer": "model", "max_length": "max_length"}  # data_prep: fine_tune
+SHARED = {"tokenizer": "model", **dict(zip(CUTTING, CUTTING, strict=True))}  # data_prep: fine_tune
 SEEDED = ("fine_tune", "error_analysis")
 MERGE = "tag:yaml.org,2002:merge"
 LARGEST_STUDY_FILE = 1_000_000  # bytes; a study file is a page of text

@@ -84,7 +84,7 @@ def plot_token_lengths(
     lengths
         ``(N,)``, tokens of each text, special tokens included.
     max_length
-        Tokens that the model sees of a text.
+        Tokens that the model reads of a text, in chunks or at once.
     ax
         Axes to draw on; none: a new figure.
 
@@ -120,7 +120,7 @@ def _lengths_in_words(lengths: NDArray[Any], share: float, max_length: int) -> s
     return (
         f"Histogram of the token lengths of {lengths.size:,} texts: median {median:.0f}, "
         f"95th percentile {most:.0f}, longest {lengths.max():,}. {percent(share)} are longer than "
-        f"{max_length:,} tokens and lose their end."
+        f"{max_length:,} tokens and are cut."
     )
 
 

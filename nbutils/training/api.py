@@ -14,13 +14,15 @@ import torch
 from numpy.typing import NDArray
 
 from nbutils import __version__
-from nbutils.artifacts import digest, write_json
+from nbutils.artifacts import digest, read_json, write_json
 from nbutils.batching import encode_texts
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer, quiet_transformers
 from nbutils.checkpoints.matching import check_max_length, check_tokenizer_matches
 from nbutils.checkpoints.places import fingerprint_checkpoint
-from nbutils.errors import TrainingDivergedError
+from nbutils.chunks import head_size
+from nbutils.errors import CheckpointError, DataError, ParameterError, TrainingDivergedError
 from nbutils.label_sets import BoolArray, to_sets
+from nbutils.params.cutting import CUTTING, Cutting
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import predict_logits, softmax
 from nbutils.thresholds import Thresholds, choose_thresholds, default_thresholds
@@ -109,7 +111,7 @@ class FineTuned:
             `texts` is a single string or holds something else than strings.
         """
         encoded = encode_texts(
-            texts, self.tokenizer, max_length=self.params.max_length, text_pairs=text_pairs
+            texts, self.tokenizer, cutting=self.params.cutting, text_pairs=text_pairs
         )
         logits = predict_logits(self.model, encoded, precision=self.history.precision)
         if self.thresholds is not None:
@@ -148,11 +150,17 @@ class FineTuned:
             self.model.save_pretrained(folder)
         self.tokenizer.model_max_length = self.params.max_length
         self.tokenizer.save_pretrained(folder)
-        write_json(
-            folder / PREPROCESSING_FILE,
-            {"max_length": self.params.max_length, "truncation": "longest_first"}
-            | self._threshold_entry(),
-        )
+        write_json(folder / PREPROCESSING_FILE, self._preprocessing() | self._threshold_entry())
+
+    def _preprocessing(self) -> dict[str, Any]:
+        """Return what another program has to know, to read texts as this one does."""
+        cutting, specials = self.params.cutting, self.tokenizer.num_special_tokens_to_add()
+        how: dict[str, dict[str, int | str]] = {
+            "head": {},
+            "head_tail": {"head_tokens": head_size(cutting.max_length - specials)},
+            "chunks": {"overlap": cutting.overlap(specials), "pooling": "mean of logits"},
+        }
+        return cutting.as_dict() | how[cutting.truncation]
 
     def _threshold_entry(self) -> dict[str, dict[str, float]]:
         if self.thresholds is None:
@@ -226,7 +234,7 @@ def fine_tune(
     )
 
     def encode(split: Examples) -> LabelledBatches:
-        return encode_examples(split, classes, tokenizer, max_length=recipe.max_length)
+        return encode_examples(split, classes, tokenizer, cutting=recipe.cutting)
 
     train = encode(examples)
     check_trainable(train, classes)
@@ -262,6 +270,24 @@ def fit_thresholds(
         return default_thresholds(int(model.config.num_labels))
     logits = predict_logits(model, validation.encoded, precision=precision)
     return choose_thresholds(validation.labels.astype(bool), sigmoid(logits))
+
+
+def load_cutting(directory: str | Path) -> Cutting:
+    """Return how a saved model reads long texts: what `FineTuned.save` wrote beside its weights.
+
+    Raises
+    ------
+    CheckpointError
+        The folder does not say.
+    """
+    path = Path(directory) / PREPROCESSING_FILE
+    try:
+        values = read_json(path)
+        return FineTuneParams.of({name: values[name] for name in CUTTING}).cutting
+    except KeyError as error:
+        raise CheckpointError(f"{path}: expected {', '.join(CUTTING)}, found no {error}") from None
+    except (DataError, ParameterError) as error:
+        raise CheckpointError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
 
 
 def identify_training(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nbutils.batching import Encoded, encode_texts
 from nbutils.errors import DataError
 from nbutils.label_sets import Task
+from nbutils.params.cutting import Cutting
 from nbutils.training.pitfalls import check_label_sets, check_labels
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ class LabelledBatches:
     labels: NDArray[np.integer[Any]]
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 over token ids, lengths and labels."""
+        """Return a SHA-256 over token ids, lengths, chunks and labels."""
         found = hashlib.sha256(self.encoded.lengths.tobytes())
+        if self.encoded.counts is not None:
+            found.update(self.encoded.counts.tobytes())
         for ids in self.encoded.input_ids:
             found.update(ids.tobytes())
         found.update(self.labels.tobytes())
@@ -238,7 +241,7 @@ def encode_examples(
     classes: Classes,
     tokenizer: PreTrainedTokenizerFast,
     *,
-    max_length: int,
+    cutting: Cutting,
 ) -> LabelledBatches:
     """Tokenize examples and turn their labels into ids.
 
@@ -250,8 +253,8 @@ def encode_examples(
         Those of training.
     tokenizer
         The checkpoint's own.
-    max_length
-        Tokens, special tokens included.
+    cutting
+        How many tokens of a text are read, and which.
 
     Raises
     ------
@@ -259,7 +262,7 @@ def encode_examples(
         A text is no string or a label was not seen in training.
     """
     encoded = encode_texts(
-        examples.texts, tokenizer, max_length=max_length, text_pairs=examples.text_pairs
+        examples.texts, tokenizer, cutting=cutting, text_pairs=examples.text_pairs
     )
     return LabelledBatches(encoded, classes.ids_of(_translated(examples, classes)))
 

@@ -19,7 +19,7 @@ from nbutils.encoder.masks import DropoutBits
 from nbutils.encoder.swap import refresh_encoder
 from nbutils.errors import TrainingDivergedError
 from nbutils.params.fine_tune import FineTuneParams
-from nbutils.prediction import autocast, predict_logits
+from nbutils.prediction import autocast, predict_logits, read_logits
 from nbutils.training.checkpointing import Checkpoints
 from nbutils.training.embedding import RowEmbedding
 from nbutils.training.examples import LabelledBatches
@@ -235,9 +235,8 @@ class Training:
     def _backward(self, part: Rows, whole: Rows) -> float:
         labels = torch.from_numpy(self.train.labels[part]).to(self.device)
         with autocast(self.device, self.precision):
-            inputs = self.train.encoded.batch(part, device=self.device)
-            logits = self.model(**inputs).logits
-        total = self.objective.loss_sum(logits.float(), labels)
+            logits = read_logits(self.model, self.train.encoded, part)
+        total = self.objective.loss_sum(logits, labels)
         # Divided by the weight of the whole effective batch, not of this part of it: the mean of
         # parts of unequal size is not the mean of the whole.
         loss = total / self.objective.weight_of(whole)

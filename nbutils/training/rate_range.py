@@ -131,7 +131,7 @@ def find_learning_rate(
     tokenizer = load_tokenizer(
         recipe.model, revision=recipe.revision, trust_remote_code=recipe.trust_remote_code
     )
-    train = encode_examples(examples, classes, tokenizer, max_length=recipe.max_length)
+    train = encode_examples(examples, classes, tokenizer, cutting=recipe.cutting)
     check_trainable(train, classes)
     model = load_model(recipe, classes, tokenizer)
     with ready_to_train(model, recipe) as dropout:
