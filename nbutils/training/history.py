@@ -72,9 +72,10 @@ class History:
 
     @property
     def validation(self) -> pd.DataFrame:
-        """One row per validation; the columns are the fields of `ValidationRecord`."""
+        """One row per validation; the columns are the fields of `ValidationRecord` that it has."""
         rows = [asdict(record) for record in self.validations]
-        return pd.DataFrame(rows, columns=_names(ValidationRecord))
+        known = [name for name in _names(ValidationRecord) if not rows or rows[0][name] is not None]
+        return pd.DataFrame(rows, columns=known)
 
     @property
     def tokens_per_second(self) -> float:
