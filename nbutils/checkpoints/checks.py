@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nbutils.checkpoints.files import (
     check_files,
@@ -14,9 +13,6 @@ from nbutils.checkpoints.places import locate_checkpoint
 from nbutils.commits import fetch_config
 from nbutils.errors import ParameterError
 from nbutils.params.fine_tune import FineTuneParams
-
-if TYPE_CHECKING:
-    pass
 
 
 def check_checkpoint(name: str, *, max_length: int) -> None:
