@@ -178,11 +178,11 @@ def code_fingerprint(notebook: Path) -> str:
     notebook
         An `.ipynb` file.
     """
-    cells = [
-        "".join(cell["source"])
-        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        if cell["cell_type"] == "code"
-    ]
+    try:
+        found = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        cells = ["".join(cell["source"]) for cell in found if cell["cell_type"] == "code"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{notebook}: expected a notebook (nbformat 4); {error!r}") from None
     sources = {"": "\n".join(_normal_form(cell) for cell in cells)}
     waiting = sorted(set().union(*(_imported_modules(cell, "nbutils") for cell in cells)))
     while waiting:

@@ -130,7 +130,8 @@ def _show_result(done: StudyRun) -> None:
     from nbutils.artifacts import read_json
     from nbutils.published import describe_target
 
-    metrics = read_json(done.report_dir / "metrics.json")
+    (tuned,) = (stage.folder for stage in done.stages if stage.stage == "fine_tune")
+    metrics = read_json(tuned / "metrics.json")  # its own, whoever publishes now
     several = metrics.get("task") == "multi_label"
     name, said = ("micro_f1", "micro F1") if several else ("accuracy", "accuracy")
     score = metrics["test"][name]

@@ -6,8 +6,10 @@ while it is still held; who waited on the removed file sees that and starts over
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -18,12 +20,40 @@ if TYPE_CHECKING:
 LOCKS = ".locks"
 SUFFIX = ".lock"
 READER = ".reader-"
+POLL = 0.1  # seconds
+
+
+class WaitedTooLongError(Exception):
+    """The time that there was for waiting is over."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What to do where something is in use.
+
+    Attributes
+    ----------
+    tell
+        Called once, before waiting.
+    deadline
+        A time of `time.monotonic` up to which it is waited; None: for ever.
+    """
+
+    tell: Callable[[], None] | None = None
+    deadline: float | None = None
+
+    def begin(self) -> float:
+        """Tell of it, and return how many seconds there are; -1: for ever."""
+        if self.tell is not None:
+            self.tell()
+        return -1 if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+
+NO_END = Waiting()
 
 
 @contextmanager
-def locked(
-    runs_dir: Path, name: str, *, on_wait: Callable[[], None] | None = None
-) -> Iterator[None]:
+def locked(runs_dir: Path, name: str, *, waiting: Waiting = NO_END) -> Iterator[None]:
     """Hold the lock of that name.
 
     Parameters
@@ -32,18 +62,24 @@ def locked(
         The folder that the lock guards something in.
     name
         A file name.
-    on_wait
-        Called once, before waiting, if another process holds it.
+    waiting
+        What to do if another process holds it.
+
+    Raises
+    ------
+    WaitedTooLongError
+        The other process still holds it at the deadline.
     """
     from filelock import Timeout
 
     lock = _lock_at(runs_dir, name)
     try:
-        _acquire(lock, blocking=False)
+        _acquire(lock, seconds=0)
     except Timeout:
-        if on_wait is not None:
-            on_wait()
-        _acquire(lock, blocking=True)
+        try:
+            _acquire(lock, seconds=waiting.begin())
+        except Timeout:
+            raise WaitedTooLongError from None
     try:
         yield
     finally:
@@ -57,7 +93,7 @@ def locked_if_free(runs_dir: Path, name: str) -> Iterator[bool]:
 
     lock = _lock_at(runs_dir, name)
     try:
-        _acquire(lock, blocking=False)
+        _acquire(lock, seconds=0)
     except Timeout:
         yield False
         return
@@ -85,6 +121,23 @@ def has_readers(runs_dir: Path, name: str) -> bool:
     return any([is_held(runs_dir, path.name.removesuffix(SUFFIX)) for path in found])
 
 
+def wait_for_readers(runs_dir: Path, name: str, *, waiting: Waiting = NO_END) -> None:
+    """Return once nobody reads what `name` guards, whose lock is held.
+
+    Raises
+    ------
+    WaitedTooLongError
+        Somebody still does at the deadline.
+    """
+    if not has_readers(runs_dir, name):
+        return
+    seconds, begin = waiting.begin(), time.monotonic()
+    while has_readers(runs_dir, name):
+        if 0 <= seconds <= time.monotonic() - begin:
+            raise WaitedTooLongError
+        time.sleep(POLL)
+
+
 def is_held(runs_dir: Path, name: str) -> bool:
     """Return whether a living process holds the lock of that name; what a dead one left goes."""
     if not (runs_dir / LOCKS / f"{name}{SUFFIX}").is_file():  # to look must not leave a file
@@ -99,12 +152,12 @@ def _lock_at(runs_dir: Path, name: str) -> BaseFileLock:
     return FileLock(runs_dir / LOCKS / f"{name}{SUFFIX}")
 
 
-def _acquire(lock: BaseFileLock, *, blocking: bool) -> None:
+def _acquire(lock: BaseFileLock, *, seconds: float) -> None:
     while True:
         folder = Path(lock.lock_file).parent
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            lock.acquire(blocking=blocking)
+            lock.acquire(timeout=seconds)
         except FileNotFoundError:  # the last one out has just removed the folder
             continue
         return

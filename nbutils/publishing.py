@@ -51,12 +51,13 @@ def publish(run: StudyRun, *, failed_folder: Path | None = None) -> bool:
     bool
         Whether anything was written.
     """
-    with locked(run.runs_dir, f"report-{digest([str(run.report_dir.resolve())])}"):
+    with locked(run.reports_dir, f"report-{run.study.name}"):
         render_key = _render_key(run)
         fresh = run.status == "completed" and run.reused and _is_published(run, render_key)
         if not fresh:
-            _sweep(run.report_dir)
-            _publish(run, render_key, failed_folder)
+            kept = (run.report_dir, run.report_dir / LAST_COMPLETED)
+            run.last_completed = any(map(_is_of_completed_run, kept))
+            _replace(run, _stage_pages(run, render_key, failed_folder))
     _list_runs(run)
     return not fresh
 
@@ -65,58 +66,80 @@ def _list_runs(run: StudyRun) -> None:
     """Write the list of all runs, if it is older than this run's report."""
     from nbutils.report.site import write_site
 
-    index = run.reports_dir / SUMMARY
-    with locked(run.runs_dir, f"site-{digest([str(run.reports_dir.resolve())])}"):
-        written = index.stat().st_mtime_ns if index.is_file() else 0
-        if written <= (run.report_dir / MANIFEST).stat().st_mtime_ns:
-            _sweep(run.reports_dir)
-            write_site(run.reports_dir)
+    times = []
+    for path in (run.reports_dir / SUMMARY, run.report_dir / MANIFEST):
+        try:
+            times.append(path.stat().st_mtime_ns)
+        except FileNotFoundError:  # not there yet, or being replaced by another run
+            times.append(0)
+    if times[0] <= times[1]:
+        write_site(run.reports_dir)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what a killed run was just writing; the folder's lock is held."""
-    for stray in folder.glob(".*.tmp"):
-        stray.unlink(missing_ok=True)
+def _stage_pages(run: StudyRun, render_key: str, failed_folder: Path | None) -> Path:
+    """Write the whole report beside where it belongs, and return its folder.
+
+    A report that is only half written, when the disk is full or somebody stops the run, replaces
+    nothing.
+    """
+    staging = run.reports_dir / f".{run.study.name}.new"
+    shutil.rmtree(staging, ignore_errors=True)  # of a killed run; the report's lock is held
+    staging.mkdir(parents=True)
+    try:
+        _write_report(run, staging, render_key, failed_folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    return staging
 
 
-def _publish(run: StudyRun, render_key: str, failed_folder: Path | None) -> None:
+def _write_report(run: StudyRun, folder: Path, render_key: str, failed_folder: Path | None) -> None:
     from nbutils.report.seal import seal_pages
 
-    folder = run.report_dir
-    folder.mkdir(parents=True, exist_ok=True)
-    if run.status != "completed":
-        _put_aside(folder)
-    # Until the last page is there the report does not count as published.
-    (folder / MANIFEST).unlink(missing_ok=True)
     redactor = Redactor.from_environment()
     results = redactor.redact_tree(_read_results(run))
     manifest = redactor.redact_tree(_build_manifest(run, results, render_key))
     notebooks = {done.stage: done.notebook for done in run.stages}
     if failed_folder is not None and run.failed_stage is not None:
         notebooks[run.failed_stage] = failed_folder / "notebook.ipynb"
-    _remove_stale(folder, keep=set(notebooks))
-    pages = _write_pages(run, results, manifest, notebooks)
+    pages = _write_pages(run, folder, results, manifest, notebooks)
     manifest = seal_pages(pages, manifest | {"predictions": _carry_predictions(run)})
     write_text(folder / "params.yaml", _params_file(redactor.redact_tree(_parameters(run.study))))
     if results.metrics:
         write_json(folder / "metrics.json", results.metrics)
     write_json(folder / MANIFEST, manifest)
+
+
+def _replace(run: StudyRun, staging: Path) -> None:
+    """Put a whole report in the place of the one that is there, the manifest last.
+
+    Without a manifest a report does not count as published: should this be cut short, it is done
+    again by the next run.
+    """
+    folder, aside = run.report_dir, run.report_dir / LAST_COMPLETED
+    folder.mkdir(parents=True, exist_ok=True)
+    if run.status != "completed" and _is_of_completed_run(folder):
+        aside.mkdir(exist_ok=True)
+        _move(folder, aside)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in _file_names():
+        if not (staging / name).is_file():
+            (folder / name).unlink(missing_ok=True)
+    _move(staging, folder)
+    shutil.rmtree(staging)
     if run.status == "completed":
-        shutil.rmtree(folder / LAST_COMPLETED, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
-def _put_aside(folder: Path) -> None:
-    """Move the pages of a completed run to where those of the failed one do not replace them."""
-    if (
-        not (folder / MANIFEST).is_file()
-        or read_json(folder / MANIFEST).get("status") != "completed"
-    ):
-        return
-    aside = folder / LAST_COMPLETED
-    aside.mkdir(exist_ok=True)
-    for name in _file_names():  # the manifest last: until then it is tried again
-        if (folder / name).is_file():
-            (folder / name).replace(aside / name)
+def _move(source: Path, destination: Path) -> None:
+    for name in _file_names():
+        if (source / name).is_file():
+            (source / name).replace(destination / name)
+
+
+def _is_of_completed_run(folder: Path) -> bool:
+    manifest = folder / MANIFEST
+    return manifest.is_file() and read_json(manifest).get("status") == "completed"
 
 
 def _file_names() -> list[str]:
@@ -142,14 +165,6 @@ def _is_published(run: StudyRun, render_key: str) -> bool:
         return False
     manifest = read_json(run.report_dir / MANIFEST)
     return manifest.get("render_key") == render_key and manifest.get("status") == "completed"
-
-
-def _remove_stale(folder: Path, *, keep: set[str]) -> None:
-    for stage in STAGES:
-        if stage not in keep:
-            (folder / page_name(stage)).unlink(missing_ok=True)
-    if "error_analysis" not in keep:
-        (folder / "metrics.json").unlink(missing_ok=True)
 
 
 def _read_results(run: StudyRun) -> Results:
@@ -252,7 +267,11 @@ def _plain_text(value: Any) -> str:
 
 
 def _write_pages(
-    run: StudyRun, results: Results, manifest: Mapping[str, Any], notebooks: Mapping[str, Path]
+    run: StudyRun,
+    folder: Path,
+    results: Results,
+    manifest: Mapping[str, Any],
+    notebooks: Mapping[str, Path],
 ) -> list[Path]:
     from nbutils.report import headline_figures, write_notebook_report, write_summary
 
@@ -262,9 +281,9 @@ def _write_pages(
         if not notebook.is_file():
             continue
         page = redactor.redact_tree(stage_page(run, results, manifest, stage))
-        pages.append(run.report_dir / page_name(stage))
+        pages.append(folder / page_name(stage))
         write_notebook_report(notebook, pages[-1], page)
         figures.extend(headline_figures(notebook))
     summary = redactor.redact_tree(summary_page(run, results, manifest))
-    write_summary(run.report_dir / SUMMARY, summary, figures)
-    return [*pages, run.report_dir / SUMMARY]
+    write_summary(folder / SUMMARY, summary, figures)
+    return [*pages, folder / SUMMARY]

@@ -71,6 +71,7 @@ class StudyRun:
     status: Literal["completed", "failed", "interrupted"] = "completed"
     problem: str = ""
     failed_stage: str | None = None
+    last_completed: bool = False  # whether a report of an earlier, completed run is kept
     made: list[Path] = field(default_factory=list)  # folders that were not there before
     in_use: ExitStack = field(default_factory=ExitStack)  # holds the stages that it reads
 

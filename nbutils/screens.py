@@ -116,7 +116,7 @@ def _links(run: StudyRun, *, current: str) -> tuple[Link, ...]:
     if run.failed_stage is not None:
         reached.append(run.failed_stage)
     pages = [("Summary", SUMMARY), *((TITLES[stage], page_name(stage)) for stage in reached)]
-    if (run.report_dir / LAST_COMPLETED / SUMMARY).is_file():
+    if run.last_completed and run.status != "completed":
         pages.append(("Last completed run", f"{LAST_COMPLETED}/{SUMMARY}"))
     return (
         Link("All runs", "../index.html"),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import nbutils
-from nbutils.artifacts import STAGE_FILE, STAGES, read_json, write_json
+from nbutils.artifacts import STAGES, code_fingerprint
 from nbutils.checkpoints.checks import check_checkpoint, check_lora, check_own_code
 from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.data.fingerprints import fingerprint_source
@@ -26,7 +24,7 @@ from nbutils.errors import (
     NotebookFailedError,
     ParameterError,
 )
-from nbutils.locks import locked, read_lock
+from nbutils.locks import WaitedTooLongError, Waiting, locked, read_lock, wait_for_readers
 from nbutils.params.base import StageParameters
 from nbutils.params.study import Study
 from nbutils.pinning import pin_study
@@ -38,10 +36,9 @@ from nbutils.runs import (
     StudyWatcher,
     find_notebook,
     stage_folder,
-    stage_key,
 )
+from nbutils.stage_folders import CHECKPOINTS, clear, mark_finished, reuse_stage
 
-CHECKPOINTS = "checkpoints"  # in a fine_tune folder, while it is running
 REFUSED = (DataError, ParameterError, CheckpointError)
 
 
@@ -53,6 +50,8 @@ def check_study(study: Study) -> None:
     DataError, ParameterError, CheckpointError
         A file, a column or a checkpoint is missing, or contradicts a parameter.
     """
+    for stage in STAGES:
+        code_fingerprint(find_notebook(stage))
     check_source(study.data_prep)
     check_checkpoint(study.fine_tune.model, max_length=study.fine_tune.max_length)
     check_own_code(study.fine_tune)
@@ -114,41 +113,49 @@ def _run_stages(run: StudyRun, watcher: StudyWatcher | None) -> None:
 
     try:
         for stage in STAGES:
-            run.failed_stage = stage
             run.stages.append(_run_stage(run, stage, watcher))
-        run.failed_stage = None
+        publish(run)
     except REFUSED:
-        _leave_nothing(run)
+        _remove_empty(run)
         raise
     except (NbutilsError, KeyboardInterrupt, OSError) as error:
-        raise _end_early(run, error) from error
-    publish(run)
+        if run.status != "completed":  # the stage that it was at has told of it
+            raise
+        raise _end_early(run, error, folder=None) from error
 
 
-def _leave_nothing(run: StudyRun) -> None:
-    """Remove what a refused input made: its stage, and folders that are empty but for it."""
-    folder = stage_folder(run, run.failed_stage or STAGES[0])
-    shutil.rmtree(folder, ignore_errors=True)
-    for place in (folder.parent, *run.made):
-        with suppress(OSError):  # there is something in it
+def _remove_empty(run: StudyRun) -> None:
+    """Remove the folders that a refused run made, if nothing is in them."""
+    for place in (*(run.runs_dir / stage for stage in STAGES), *run.made):
+        with suppress(OSError):  # there is something in it, or it is not there
             place.rmdir()
 
 
-def _end_early(run: StudyRun, error: BaseException) -> BaseException:
-    """Publish how a run ended before its end, and return what is to be raised."""
+def _end_early(run: StudyRun, error: BaseException, *, folder: Path | None) -> BaseException:
+    """Publish how a run ended before its end, and return what is to be raised.
+
+    Parameters
+    ----------
+    run
+        What was done so far.
+    error
+        What ended it.
+    folder
+        Of the stage that was being made, whose lock is held; None: none was.
+    """
     from nbutils.publishing import publish
 
-    folder = stage_folder(run, run.failed_stage or STAGES[0])
-    full = is_disk_full(error)
-    if full:
-        error = NotebookFailedError(f"{run.failed_stage}: {describe_full_disk(folder)}")
+    if is_disk_full(error):
+        place = folder or getattr(error, "filename", None) or run.report_dir
+        stage = "writing the report" if folder is None else run.failed_stage
+        error = NotebookFailedError(f"{stage}: {describe_full_disk(place)}")
     run.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-    ending = read_ending(folder / NOTEBOOK)
+    ending = None if folder is None else read_ending(folder / NOTEBOOK)
     details = "" if ending is None else ending.describe()
     run.problem = f"{str(error) or 'interrupted (Ctrl-C)'}\n{details}".strip()
-    if folder.is_dir():  # what was half made is of no use, and may fill the disk
+    if folder is not None and folder.is_dir():  # half made is of no use, and may fill the disk
         with suppress(OSError):
-            _clear(folder, keep={CHECKPOINTS, NOTEBOOK})
+            clear(folder, keep={CHECKPOINTS, NOTEBOOK})
     try:
         publish(run, failed_folder=folder)
     except OSError as second:
@@ -170,45 +177,50 @@ def _make_folder(folder: Path) -> None:
 
 
 def _run_stage(run: StudyRun, stage: str, watcher: StudyWatcher | None) -> StageRun:
-    key = stage_key(run, stage)
-    folder = run.runs_dir / stage / key
-    waits = None if watcher is None else lambda: watcher.stage_waits(stage)
-    with locked(run.runs_dir, key, on_wait=waits):  # then what the other process made is used
-        if (folder / STAGE_FILE).is_file() and not run.options.fresh:
-            done = _reuse_stage(stage, key, folder)
-        else:
-            done = _execute_stage(run, stage, key, folder, watcher)
-        run.in_use.enter_context(read_lock(run.runs_dir, key))
+    folder, limits = stage_folder(run, stage), run.options.limits
+    waiting = Waiting(
+        None if watcher is None else lambda: watcher.stage_waits(stage),
+        deadline=None if limits is None else limits.deadline,
+    )
+    try:
+        with locked(run.runs_dir, folder.name, waiting=waiting):
+            done = None if run.options.fresh else reuse_stage(stage, folder)
+            if done is None:
+                wait_for_readers(run.runs_dir, folder.name, waiting=waiting)
+                done = _make_stage(run, stage, folder, watcher)
+            run.in_use.enter_context(read_lock(run.runs_dir, folder.name))
+    except WaitedTooLongError:
+        limit = "" if limits is None else limits.describe()
+        raise NotebookFailedError(f"{stage}: {limit} while another run was at this stage") from None
     if watcher is not None:
         watcher.stage_done(done)
     return done
 
 
-def _reuse_stage(stage: str, key: str, folder: Path) -> StageRun:
-    noted = read_json(folder / STAGE_FILE)
-    with suppress(OSError):
-        os.utime(folder / STAGE_FILE)  # used now, as the list of the cache shows it
-    seconds, peak = float(noted.get("seconds", 0.0)), noted.get("kernel_peak_mib")
-    return StageRun(stage, key, folder, reused=True, seconds=seconds, kernel_peak_mib=peak)
-
-
-def _clear(folder: Path, *, keep: Set[str]) -> None:
-    """Make a stage folder empty, but for what is to be kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.iterdir():
-        if path.name not in keep:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+def _make_stage(run: StudyRun, stage: str, folder: Path, watcher: StudyWatcher | None) -> StageRun:
+    """Run a stage whose lock is held; whatever ends it, nobody else meets a folder half made."""
+    run.failed_stage = stage
+    try:
+        done = _execute_stage(run, stage, folder, watcher)
+    except REFUSED:
+        if not (folder / CHECKPOINTS).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    except (NbutilsError, KeyboardInterrupt, OSError) as error:
+        raise _end_early(run, error, folder=folder) from error
+    run.failed_stage = None
+    return done
 
 
 def _execute_stage(
-    run: StudyRun, stage: str, key: str, folder: Path, watcher: StudyWatcher | None
+    run: StudyRun, stage: str, folder: Path, watcher: StudyWatcher | None
 ) -> StageRun:
     from nbutils.execution import run_notebook
 
     if watcher is not None:
         watcher.stage_started(stage)
     # a killed training goes on from its states
-    _clear(folder, keep=set() if run.options.fresh else {CHECKPOINTS})
+    clear(folder, keep=set() if run.options.fresh else {CHECKPOINTS})
     started, begin = datetime.now(timezone.utc), time.perf_counter()
     run_notebook(
         find_notebook(stage),
@@ -220,24 +232,9 @@ def _execute_stage(
     seconds = time.perf_counter() - begin
     ending = read_ending(folder / NOTEBOOK)
     peak = None if ending is None else ending.kernel_peak_mib
-    done = StageRun(stage, key, folder, reused=False, seconds=seconds, kernel_peak_mib=peak)
-    _mark_finished(done, started, upstream={before.stage: before.key for before in run.stages})
+    done = StageRun(stage, folder.name, folder, False, seconds=seconds, kernel_peak_mib=peak)
+    mark_finished(done, started, upstream={before.stage: before.key for before in run.stages})
     return done
-
-
-def _mark_finished(done: StageRun, started: datetime, *, upstream: Mapping[str, str]) -> None:
-    write_json(
-        done.folder / STAGE_FILE,
-        {
-            "stage": done.stage,
-            "key": done.key,
-            "upstream": dict(upstream),
-            "started": started.isoformat(timespec="seconds"),
-            "seconds": round(done.seconds, 2),
-            "kernel_peak_mib": done.kernel_peak_mib,
-            "nbutils": nbutils.__version__,
-        },
-    )
 
 
 def _cell_parameters(run: StudyRun, stage: str, folder: Path) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from nbutils.artifacts import write_bytes
 from nbutils.endings import read_ending
 from nbutils.errors import NotebookFailedError
 from nbutils.execution import run_notebook
+from nbutils.locks import locked, read_lock
 from nbutils.params.study import load_study
 from nbutils.publishing import fingerprint_predictions
 from nbutils.study import run_study
@@ -388,6 +389,67 @@ def test_list_of_runs_that_a_kill_left_stale_is_mended(whole: Whole, tmp_path: P
     assert "tiny" in (tmp_path / "reports" / "index.html").read_text()
 
 
+def tree(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_run_that_only_waits_touches_nothing_when_it_is_stopped(
+    whole: Whole, tmp_path: Path
+) -> None:
+    whole.copy_to(tmp_path, "data_prep")
+    (folder,) = (tmp_path / "runs" / "data_prep").iterdir()
+    (folder / "stage.json").unlink()  # as if another run were making it
+    before = tree(folder)
+    with locked(tmp_path / "runs", folder.name):
+        waiting = command(folder=tmp_path)
+        wait_until(lambda: "waiting for its result" in waiting.printed, "the waiting run")
+        waiting.process.send_signal(signal.SIGINT)
+        assert waiting.end() == 130
+        limited = command("--time-limit", "0.02", folder=tmp_path, name="limited")
+        assert limited.end() == 1
+        assert "0.02 minutes, was reached while another run was at this stage" in limited.complaint
+    assert tree(folder) == before
+    assert "while another run was" in first_screen(tmp_path / "reports" / "tiny" / "index.html")
+    assert strays(tmp_path) == []
+
+
+def test_fresh_run_waits_for_who_reads_the_stage(whole: Whole, tmp_path: Path) -> None:
+    whole.copy_to(tmp_path, "data_prep")
+    (folder,) = (tmp_path / "runs" / "data_prep").iterdir()
+    before = tree(folder)
+    with read_lock(tmp_path / "runs", folder.name):
+        fresh = command("--fresh", "--time-limit", "0.02", folder=tmp_path)
+        assert fresh.end() == 1
+        assert "while another run was at this stage" in fresh.complaint
+    assert tree(folder) == before
+
+
+@pytest.mark.parametrize("damage", ["missing", "torn"])
+def test_stage_that_is_not_whole_is_made_again(whole: Whole, tmp_path: Path, damage: str) -> None:
+    whole.copy_to(tmp_path, "data_prep", "fine_tune", "error_analysis")
+    (folder,) = (tmp_path / "runs" / "error_analysis").iterdir()
+    if damage == "missing":
+        (folder / "findings.json").unlink()
+    else:
+        (folder / "stage.json").write_bytes(b"")
+    mended = command(folder=tmp_path)
+    assert mended.end() == 0, mended.complaint
+    assert mended.printed.count("nothing changed") == 2
+    assert "error_analysis: done in" in mended.printed
+
+
+def test_notebook_that_cannot_be_read_is_named_before_any_work(project: Path) -> None:
+    write_failing(project, "x = 3")
+    path = project / "notebooks" / "01_data_prep.ipynb"
+    path.write_bytes(path.read_bytes()[:-30])
+    before = {found.name for found in project.iterdir()}
+    done = command(folder=project)
+    assert done.end() == 2
+    assert (done.complaint.count("\n"), "Traceback" in done.complaint) == (1, False)
+    assert "01_data_prep.ipynb: expected a notebook" in done.complaint
+    assert {found.name for found in project.iterdir()} - {"run.out", "run.err"} == before
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Return the folder of a disk of 4 MiB; where none can be mounted the test is skipped."""
@@ -488,7 +550,7 @@ def test_every_write_of_a_report_may_be_the_last(
     assert writes >= 6
     for place in range(1, writes + 1, STRIDE):
         full.left = place
-        with pytest.raises((OSError, KeyboardInterrupt)):
+        with pytest.raises((NotebookFailedError, KeyboardInterrupt)):
             run_study(study, command=f"nbutils run {'./' * place}study.yaml")
         check_nothing_is_torn(tmp_path)
     run = run_study(study, command="nbutils run study.yaml")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nbutils.locks import has_readers, is_held, locked, locked_if_free, read_lock
+from nbutils.locks import Waiting, has_readers, is_held, locked, locked_if_free, read_lock
 
 COUNT = """
 import sys
@@ -56,7 +56,7 @@ def test_lock_ends_with_the_process_that_is_killed(tmp_path: Path) -> None:
         said.append("waiting")
         holder.kill()
 
-    with locked(tmp_path, "stage", on_wait=wait):
+    with locked(tmp_path, "stage", waiting=Waiting(wait)):
         assert said == ["waiting"]
     holder.wait()
     holder.stdin.close()
@@ -65,7 +65,7 @@ def test_lock_ends_with_the_process_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_nobody_is_told_to_wait_for_a_free_lock(tmp_path: Path) -> None:
-    with locked(tmp_path, "stage", on_wait=lambda: pytest.fail("it was free")):
+    with locked(tmp_path, "stage", waiting=Waiting(lambda: pytest.fail("it was free"))):
         assert is_held(tmp_path, "stage")
     assert not is_held(tmp_path, "stage")
     assert not (tmp_path / ".locks").exists()

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from nbutils.artifacts import write_text
+from nbutils.locks import locked
 from nbutils.report.figures import Figure, render_figure
 from nbutils.report.page import Page, render_page
 
@@ -92,6 +93,13 @@ def write_site(reports_dir: Path) -> Path:
         The page.
     """
     reports_dir.mkdir(parents=True, exist_ok=True)
+    with locked(reports_dir, "site"):
+        return _write_site(reports_dir)
+
+
+def _write_site(reports_dir: Path) -> Path:
+    for stray in reports_dir.glob(f".{INDEX}.*.tmp"):  # of a killed run; the lock is held
+        stray.unlink(missing_ok=True)
     folders = sorted(
         folder
         for folder in reports_dir.iterdir()

@@ -1,0 +1,114 @@
+"""A stage's folder: emptied, marked as finished, and checked before it is used again.
+
+`stage.json` is written last and removed first: its existence means that the stage completed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Set
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import nbutils
+from nbutils.artifacts import LAST_ARTIFACT, STAGE_FILE, read_json, write_json
+from nbutils.errors import DataError
+from nbutils.runs import StageRun
+
+CHECKPOINTS = "checkpoints"  # in a fine_tune folder, while it is running
+
+
+def clear(folder: Path, *, keep: Set[str]) -> None:
+    """Make a stage folder, empty but for what is to be kept; what says that it is whole goes first.
+
+    Parameters
+    ----------
+    folder
+        Its lock is held.
+    keep
+        Names in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (STAGE_FILE, *LAST_ARTIFACT.values()):
+        if name not in keep:
+            (folder / name).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.name not in keep:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def mark_finished(done: StageRun, started: datetime, *, upstream: Mapping[str, str]) -> None:
+    """Write `stage.json`, once all else is on the disk.
+
+    Parameters
+    ----------
+    done
+        The stage.
+    started
+        When.
+    upstream
+        Keys of the stages that it was made from.
+    """
+    sizes = _sizes(done.folder)
+    _flush(done.folder, sizes)
+    write_json(
+        done.folder / STAGE_FILE,
+        {
+            "stage": done.stage,
+            "key": done.key,
+            "upstream": dict(upstream),
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(done.seconds, 2),
+            "kernel_peak_mib": done.kernel_peak_mib,
+            "nbutils": nbutils.__version__,
+            "files": sizes,
+        },
+    )
+
+
+def reuse_stage(stage: str, folder: Path) -> StageRun | None:
+    """Return a stage that is finished and whole; None: it must be run.
+
+    Parameters
+    ----------
+    stage
+        One of `STAGES`.
+    folder
+        Where it would be; its lock is held.
+    """
+    try:
+        noted = read_json(folder / STAGE_FILE)
+    except DataError:  # missing, or torn with the disk
+        return None
+    sizes = noted.get("files")
+    if not isinstance(sizes, dict) or not all(
+        (folder / name).is_file() and (folder / name).stat().st_size == size
+        for name, size in sizes.items()
+    ):
+        return None
+    with suppress(OSError):
+        os.utime(folder / STAGE_FILE)  # used now, as the list of the cache shows it
+    seconds, peak = float(noted.get("seconds", 0.0)), noted.get("kernel_peak_mib")
+    return StageRun(stage, folder.name, folder, reused=True, seconds=seconds, kernel_peak_mib=peak)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Return the bytes of all files in a folder, by their path in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+    found.pop(STAGE_FILE, None)
+    return {name: size for name, size in found.items() if not name.startswith(f"{CHECKPOINTS}/")}
+
+
+def _flush(folder: Path, names: Mapping[str, int]) -> None:
+    """Wait until files and the folders that name them are on the disk."""
+    folders = {(folder / name).parent for name in names}
+    for path in (*(folder / name for name in names), *sorted(folders)):
+        with suppress(OSError):  # a file system that cannot
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
