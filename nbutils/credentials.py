@@ -9,15 +9,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PLACEHOLDER = "[redacted]"
-SHORTEST = 8  # characters; what is shorter occurs by chance
-LONGEST_WORD = 11  # letters; one word of plain letters up to here is not hidden
-COMMON = {"anonymous", "authentication", "authorization", "configuration", "username:password"}
+SHORTEST = 5  # characters; what is shorter occurs by chance
+SURE = 8  # characters; what is shorter is hidden between signs only
+LONGEST_WORD = 11  # letters; so is one word of plain letters up to here
+# What such variables say when they hold no secret, and what no report can do without.
+COMMON = {
+    "true", "false", "none", "null", "undefined", "unknown", "empty", "unset", "default", "value",
+    "string", "short", "example", "sample", "dummy", "debug", "local", "localhost", "remote",
+    "production", "staging", "development", "testing", "tests", "tested", "train", "training",
+    "valid", "validation", "always", "never", "required", "optional", "enabled", "disabled",
+    "allow", "allowed", "denied", "basic", "bearer", "digest", "token", "tokens", "secret",
+    "secrets", "password", "passwords", "passwd", "passphrase", "apikey", "credential",
+    "credentials", "login", "logout", "admin", "administrator", "guest", "username", "users",
+    "anonymous", "public", "private", "authentication", "authorization", "configuration",
+    "username:password", "changeme", "hidden", "redacted", "masked", "keyring", "vault", "plain",
+    "ascii", "utf-8", "python", "python3", "jupyter", "postgres", "mysql", "redis", "accuracy",
+    "score", "scores", "label", "labels", "model", "models", "class", "classes", "epoch", "epochs",
+    "batch", "dataset", "files", "texts", "split", "splits", "spam", "first", "second", "other",
+    "about", "after", "there", "these", "which", "where", "while", "would", "could", "their",
+    "notebook", "notebooks", "nbutils", "nbformat", "cells", "metadata", "source", "outputs",
+    "output_type", "execution_count", "execute_result", "display_data", "stream", "stdout",
+    "stderr", "error", "errors", "ename", "evalue", "traceback", "markdown", "language",
+    "kernelspec", "display_name", "language_info", "papermill", "parameters", "injected-parameters",
+}  # fmt: skip
 
 SECRET_WORDS = {
     "token", "secret", "secrets", "password", "passwd", "passphrase", "pwd", "apikey", "accesskey",
     "privatekey", "secretkey", "credential", "credentials", "auth", "oauth", "authorization",
-    "bearer",
+    "bearer", "pat", "webhook", "webhooks",
 }  # fmt: skip
+ADDRESSES = {"url", "urls", "uri", "endpoint"}  # of a webhook these are the secret
 SECRET_ENDINGS = ("password", "passwd", "apikey", "secret", "token")
 KEY_KINDS = {"api", "access", "private", "encryption", "signing", "account", "auth"}
 # `pad_token` and `max_token` belong to a tokenizer, `page_token` to a listing.
@@ -32,6 +53,8 @@ NOT_THE_SECRET = {
     "index", "ids", "enabled", "disabled", "required", "expires", "expiry", "timeout", "ttl",
     "domain", "audience", "issuer", "region", "scope", "scopes", "realm", "version",
 }  # fmt: skip
+# A long step of mixed signs in a URL lets in whoever knows it, as that of a webhook does.
+LONG_STEP = re.compile(r"[/=](?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}")
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -45,7 +68,9 @@ def is_secret_name(name: str) -> bool:
         ``token_file`` are none.
     """
     words = [word.lower() for word in WORDS.findall(name)]
-    if not words or words[-1] in NOT_THE_SECRET or name in {"PWD", "OLDPWD"}:
+    if not words or name in {"PWD", "OLDPWD"}:
+        return False
+    if words[-1] in NOT_THE_SECRET and not _is_webhook(words):
         return False
     if words[-1] == "token" and OTHER_TOKENS & set(words):
         return False
@@ -57,21 +82,30 @@ def is_secret_name(name: str) -> bool:
     )
 
 
-def is_likely_secret(value: str) -> bool:
-    """Return whether a value found under a secret name can be hidden wherever it occurs.
+def _is_webhook(words: list[str]) -> bool:
+    return words[-1] in ADDRESSES and not {"webhook", "webhooks"}.isdisjoint(words)
 
-    Short values, single words, numbers of few digits, masks, paths that exist and URLs without
-    credentials are kept: they occur in text that has nothing to do with the secret.
+
+def is_likely_secret(value: str) -> bool:
+    """Return whether a value found under a secret name can be hidden where it occurs.
+
+    Values of few characters, common words, numbers of few digits, masks, paths that exist and URLs
+    without credentials are kept: they occur in text that has nothing to do with the secret.
     """
     if len(value) < SHORTEST or len(set(value)) == 1 or value.lower() in COMMON:
         return False
-    if value in PLACEHOLDER or (len(value) <= LONGEST_WORD and value.isalpha()):
+    if value in PLACEHOLDER:
         return False
-    if re.fullmatch(r"[\d.,:+ -]+", value) and sum(map(str.isdigit, value)) < SHORTEST:
+    if re.fullmatch(r"[\d.,:+ -]+", value) and sum(map(str.isdigit, value)) < SURE:
         return False
     if re.match(r"[a-z][a-z0-9+.-]*://", value):
-        return hide_shapes(value) != value
+        return hide_shapes(value) != value or LONG_STEP.search(value) is not None
     return not _is_path(value)
+
+
+def could_be_part_of_a_word(value: str) -> bool:
+    """Return whether a secret is so short or plain that longer words may hold it by chance."""
+    return len(value) < SURE or (len(value) <= LONGEST_WORD and value.isalpha())
 
 
 def _is_path(value: str) -> bool:
@@ -95,12 +129,15 @@ class _Shape:
         return self.pattern.sub(self.replacement, text)
 
 
+# A token starts where no word goes on, which an escape sequence before it may hide: `\n`, a
+# terminal colour, `%3D`.
+STARTS = (r"(?<![A-Za-z0-9]", r"(?<=\\[nrt]", r"(?<=[0-9\[]m", r"(?<=%[0-9A-Fa-f][0-9A-Fa-f]")
+
+
 def _token(prefix: str, rest: str, *triggers: str) -> _Shape:
-    # A token starts where no word goes on, which an escape sequence before it may hide: `\n`, a
-    # terminal colour, `%3D`. This is looked at behind the prefix, so that the search can jump from
-    # prefix to prefix: megabytes of base64 stay cheap.
-    starts = (r"(?<![A-Za-z0-9]", r"(?<=\\[nrt]", r"(?<=[0-9\[]m", r"(?<=%[0-9A-Fa-f][0-9A-Fa-f]")
-    start = "|".join(f"{look}{prefix})" for look in starts)
+    # The start is looked at behind the prefix, so that the search can jump from prefix to prefix:
+    # megabytes of base64 stay cheap.
+    start = "|".join(f"{look}{prefix})" for look in STARTS)
     return _Shape(triggers or (prefix,), re.compile(f"{prefix}(?:{start}){rest}"))
 
 
@@ -112,7 +149,7 @@ def _hide_argument(match: re.Match[str]) -> str:
 ARGUMENT_ENDINGS = (
     "oken=", "OKEN=", "ecret=", "ECRET=", "word=", "WORD=", "asswd=", "ASSWD=", "phrase=", "pwd=",
     "PWD=", "key=", "Key=", "KEY=", "auth=", "AUTH=", "ization=", "sig=", "ature=", "ential=",
-    "ntials=",
+    "ntials=", "pat=", "PAT=", "ebhook=", "EBHOOK=", "hook_url=", "HOOK_URL=",
 )  # fmt: skip
 SIGNATURES = ("sig", "signature")  # of a URL that lets whoever has it in
 SHAPES = (
@@ -165,6 +202,16 @@ SHAPES = (
     _Shape(
         ("earer ", "EARER "),
         re.compile(r"\b((?i:bearer) +)(?=[A-Za-z._~+/=-]*\d)[A-Za-z0-9._~+/=-]{16,}"),
+        rf"\g<1>{PLACEHOLDER}",
+    ),
+    _Shape(
+        ("hooks.slack",),
+        re.compile(r"(hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/)[\w/-]{8,}"),
+        rf"\g<1>{PLACEHOLDER}",
+    ),
+    _Shape(
+        ("/webhooks/",),
+        re.compile(r"(discord(?:app)?\.com/api/(?:v\d+/)?webhooks/)\d{5,}/[\w-]{8,}"),
         rf"\g<1>{PLACEHOLDER}",
     ),
     _token("hf_", r"[A-Za-z0-9]{30,}"),

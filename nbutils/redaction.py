@@ -2,8 +2,8 @@
 
 What counts as a secret: the values of environment variables whose names say so, Hugging Face's
 token file, the values of parameters whose names say so, and text that has the shape of a credential
-(`nbutils.credentials`). A value that could be an ordinary word is left alone, since hiding it would
-change what a report says.
+(`nbutils.credentials`). A value that is a common word is left alone, since hiding it would change
+what a report says.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from urllib.parse import quote, quote_plus, unquote
 
 from nbutils.credentials import (
     PLACEHOLDER,
-    SHORTEST,
+    STARTS,
+    SURE,
+    could_be_part_of_a_word,
     hide_assignments,
     hide_shapes,
     is_likely_secret,
@@ -35,6 +37,7 @@ TOKEN_FILE_BYTES = 8192
 LARGE = 10_000  # characters; a text of this size that is clean is not searched again at each save
 PARAMETER_TAGS = {"parameters", "injected-parameters"}
 URL_PASSWORD = re.compile(r"://[^\s/:@]*:([^\s/@]+)@")
+WORD_STARTS = (r"(?<!\w", *STARTS[1:])
 TOKEN_SIGNS = "[A-Za-z0-9_+/=.~-]"
 
 Value = TypeVar("Value")
@@ -47,16 +50,18 @@ class Redactor:
     ----------
     secrets
         Values to hide wherever they occur, also escaped for JSON or HTML, quoted for a URL, or
-        encoded in base64. Those that could be an ordinary word are not hidden; see
-        `is_likely_secret`. Text that has the shape of a credential is hidden in any case.
+        encoded in base64; short ones and single words only where no longer word holds them.
+        Common words are not hidden; see `is_likely_secret`. Text that has the shape of a
+        credential is hidden in any case.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self.secrets = frozenset(filter(is_likely_secret, (value.strip() for value in secrets)))
-        spelled = {text for value in self.secrets for text in _spellings(value)}
+        spelled = {text: value for value in self.secrets for text in _spellings(value)}
         cut = {value[:CUT] for value in self.secrets if _is_long_token(value)}
-        self.needles = tuple(cut | spelled)
-        patterns = [_exactly(text) for text in sorted(spelled, key=len, reverse=True)]
+        self.needles = tuple(cut | set(spelled))
+        longest_first = sorted(spelled, key=len, reverse=True)
+        patterns = [_exactly(text, spelled[text]) for text in longest_first]
         patterns += [f"{re.escape(text)}{TOKEN_SIGNS}*" for text in cut]
         self.pattern = re.compile("|".join(patterns))
         self.clean: set[str] = set()
@@ -227,7 +232,7 @@ def _stored_tokens(variables: Mapping[str, str]) -> list[str]:
 def _is_long_token(value: str) -> bool:
     start = value[:CUT]
     mixed = any(map(str.isdigit, start)) and any(map(str.isalpha, start))
-    return len(value) >= CUT + SHORTEST and mixed and bool(re.fullmatch(f"{TOKEN_SIGNS}+", value))
+    return len(value) >= CUT + SURE and mixed and bool(re.fullmatch(f"{TOKEN_SIGNS}+", value))
 
 
 def _spellings(value: str) -> set[str]:
@@ -249,6 +254,9 @@ def _spellings(value: str) -> set[str]:
     }
 
 
-def _exactly(text: str) -> str:
+def _exactly(text: str, secret: str) -> str:
+    if could_be_part_of_a_word(secret):
+        start = "|".join(f"{look})" for look in WORD_STARTS)
+        return rf"(?:{start}){re.escape(text)}(?!\w)"
     # A secret of digits alone is not the middle of a longer number.
     return rf"(?<!\d){re.escape(text)}(?!\d)" if text.isdigit() else re.escape(text)

@@ -35,6 +35,7 @@ AWS = "wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY"
 JWT = ".".join(["eyJ" + "hbGciOiJIUzI1NiJ9", "eyJ" + "zdWIiOiIxMjM0In0", "dozjgNryP4J3jVmN"])
 BEGIN, END = "-----BEGIN RSA PRIVATE " + "KEY-----", "-----END RSA PRIVATE " + "KEY-----"
 PEM = "\n".join([BEGIN, "MIIEow" + "A" * 58, "b" * 64, END])
+SLACK, DISCORD = "https://hooks.slack.com/services/", "https://discord.com/api/v10/webhooks/"
 SHA = hashlib.sha256(b"a").hexdigest()
 IMAGE = base64.b64encode(b"\x89PNG" + bytes(range(256)) * 40).decode()
 
@@ -54,6 +55,13 @@ IMAGE = base64.b64encode(b"\x89PNG" + bytes(range(256)) * 40).decode()
         ("SSH_PRIVATE_KEY", True),
         ("GOOGLE_CREDENTIALS", True),
         ("AUTH_HEADER", True),
+        ("GITHUB_PAT", True),
+        ("SLACK_WEBHOOK_URL", True),
+        ("discordWebhook", True),
+        ("WEBHOOK_PORT", False),
+        ("PATIENCE", False),
+        ("PYTHONPATH", False),
+        ("DATABASE_URL", False),
         ("token", True),
         ("max_tokens", False),
         ("tokenizer", False),
@@ -83,6 +91,13 @@ def test_name_tells_whether_it_holds_a_secret(name: str, secret: bool) -> None:
         ("hunter2hunter2", True),
         ("12345678", True),
         ("https://ann:hunter2@host.example", True),
+        ("hunter2", True),
+        ("kaffeebohne", True),
+        ("https://hooks.example/in/" + "a1B2" * 6, True),
+        ("a1b2", False),
+        ("Password", False),
+        ("python3", False),
+        ("outputs", False),
         ("short", False),
         ("true", False),
         ("disabled", False),
@@ -119,6 +134,12 @@ HIDDEN = [
     (f"'line\\n{HUB}'", "'line\\n[redacted]'"),
     (f"\x1b[32m{HUB}\x1b[0m", "\x1b[32m[redacted]\x1b[0m"),
     (f"q%3D{HUB}", "q%3D[redacted]"),
+    (f"post {SLACK}T000/B000/a1b2c3d4, then", f"post {SLACK}[redacted], then"),
+    (f"'{DISCORD}123456/a1-_b2c3d4'", f"'{DISCORD}[redacted]'"),
+    (
+        "-p a.webhook_url=b -p a.github_pat=c",
+        "-p a.webhook_url=[redacted] -p a.github_pat=[redacted]",
+    ),
     ("ghp_" + "a1" * 18, "[redacted]"),
     ("github_pat_" + "a1_" * 20, "[redacted]"),
     ("sk-" + "a1" * 24, "[redacted]"),
@@ -164,12 +185,15 @@ ORDINARY = [
     "the line -----BEGIN PRIVATE KEY----- starts a key",
     "-----BEGIN CERTIFICATE-----\nMIID\n-----END CERTIFICATE-----",
     "nothing [redacted] here",
+    "https://hooks.slack.com/services/ and https://discord.com/api/webhooks/ take messages",
+    "hunter23, headhunter2 and hunter2s; kaffeebohnen",
 ]
 
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     environment = {"HF_TOKEN": HUB, "DB_PASSWORD": PASSWORD, "TOKEN": "disabled", "SECRET": "12"}
+    environment |= {"SMTP_PASSWORD": "hunter2", "MY_PASSWORD": "kaffeebohne", "PAT": "token"}
     assert Redactor.from_environment(environment | NO_HOME).redact_text(text) == text
 
 
@@ -196,6 +220,30 @@ NO_HOME = {"HF_HOME": "/nowhere"}
 def test_known_value_is_found_however_it_is_spelled(secret: str, spell: Any) -> None:
     redactor = Redactor.from_environment({"MY_SECRET": secret} | NO_HOME)
     assert redactor.redact_text(f"a {spell(secret)} b").strip("a b'\"") == PLACEHOLDER
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "kaffeebohne", "p@s1!", "größe1"])
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("{}", "[redacted]"),
+        ("DB_PASSWORD={}, 1", "DB_PASSWORD=[redacted], 1"),
+        ("'a\\n{}\\n'", "'a\\n[redacted]\\n'"),
+        ("\x1b[32m{}\x1b[0m", "\x1b[32m[redacted]\x1b[0m"),
+        ("un{} {}s", "un{} {}s"),
+    ],
+)
+def test_short_secret_is_hidden_unless_a_longer_word_holds_it(
+    secret: str, text: str, clean: str
+) -> None:
+    redactor = Redactor.from_environment({"DB_PASSWORD": secret} | NO_HOME)
+    assert redactor.redact_text(text.replace("{}", secret)) == clean.replace("{}", secret)
+
+
+def test_address_of_any_webhook_is_a_secret() -> None:
+    address = "https://hooks.example/in/" + "a1B2" * 6
+    redactor = Redactor.from_environment({"TEAM_WEBHOOK_URL": address} | NO_HOME)
+    assert redactor.redact_text(f"to {address}.") == "to [redacted]."
 
 
 def test_long_token_cut_in_a_table_is_hidden_too() -> None:
