@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -19,6 +20,8 @@ import nbutils
 from nbutils.training import checkpointing
 from nbutils.training.checkpointing import Checkpoints, TrainingState
 from nbutils.training.history import History
+from nbutils.training.loop import Watcher
+from nbutils.training.results import save_results
 from nbutils.training.stopping import StopRequest
 
 pytestmark = pytest.mark.filterwarnings("ignore:learning_rate", "ignore:epochs")
@@ -55,14 +58,20 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def train(
-    model: Path, reviews: pd.DataFrame, folder: Path | None, stop_at: int = 0, **changes: object
+    model: Path,
+    reviews: pd.DataFrame,
+    folder: Path | None,
+    *,
+    stop_at: int = 0,
+    watcher: Watcher | None = None,
+    **changes: object,
 ) -> nbutils.FineTuned:
     texts, labels = reviews["text"].tolist(), reviews["label"].tolist()
     return nbutils.fine_tune(
         texts[:60],
         labels[:60],
         validation=(texts[60:], labels[60:]),
-        watcher=StopAt(stop_at) if stop_at else None,
+        watcher=StopAt(stop_at) if stop_at else watcher,
         checkpoint_dir=folder,
         **{**RECIPE, "model": str(model), **changes},
     )
@@ -95,7 +104,88 @@ def test_training_that_was_cut_ends_like_one_that_was_not(
         torch.manual_seed(999)  # what another process would have
     resumed = train(tiny_bert, reviews, folder, precision=precision)
     assert_same(whole, resumed)
-    assert not folder.exists()
+
+
+class MustNotStep:
+    """A watcher for a training that has nothing left to do."""
+
+    def on_step(self, history: History) -> None:
+        pytest.fail(f"step {history.steps[-1].step} was made again")
+
+    def on_validation(self, history: History) -> None:
+        pytest.fail(f"step {history.validations[-1].step} was validated again")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"eval_steps": 5, "early_stopping_patience": 1, "selection_metric": "loss", "epochs": 20},
+        {"precision": "bf16", "max_steps": 9},
+        {"time_limit_minutes": 1e-9},
+        {"lora_rank": 2},
+    ],
+    ids=lambda changes: " ".join(changes),
+)
+def test_finished_training_is_not_made_again(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    first = train(tiny_bert, reviews, tmp_path / "c", **changes)
+    torch.manual_seed(999)
+    again = train(tiny_bert, reviews, tmp_path / "c", watcher=MustNotStep(), **changes)
+    assert_same(first, again)
+    assert again.history.as_dict() == first.history.as_dict()
+    texts = reviews["text"].tolist()
+    assert np.array_equal(again.predict(texts).pred_probs, first.predict(texts).pred_probs)
+
+
+def test_finished_training_without_validation_is_not_made_again(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    texts, labels = reviews["text"].tolist(), reviews["label"].tolist()
+    recipe = {**RECIPE, "model": str(tiny_bert), "checkpoint_dir": tmp_path / "c"}
+    first = nbutils.fine_tune(texts, labels, **recipe)
+    assert_same(first, nbutils.fine_tune(texts, labels, watcher=MustNotStep(), **recipe))
+
+
+def test_last_state_is_one_set_of_weights(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    classifier = train(tiny_bert, reviews, tmp_path / "c")
+    (last,) = (tmp_path / "c").iterdir()
+    assert last.name == f"step-{len(classifier.history.steps):08d}"
+    assert {path.stem for path in last.glob("*.safetensors")} == {"weights", "random"}
+
+
+def test_full_disk_at_the_end_does_not_cost_the_training(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(tiny_bert, reviews, None)
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpointing, "write_json", full_disk)
+    classifier = train(tiny_bert, reviews, tmp_path / "c")
+    assert_same(whole, classifier)
+    assert "could not be saved" in classifier.history.notes[-1]
+
+
+def test_states_go_when_the_results_are_saved_and_not_before(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = tmp_path / "checkpoints"
+    classifier = train(tiny_bert, reviews, states)
+    row = {"example_id": 0, "split": "test", "label": 0, "predicted": 0, "prob_a": 0.5}
+    results = {"predictions": pd.DataFrame([row]), "metrics": {}, "data_dir": tmp_path}
+    with monkeypatch.context() as broken:
+        broken.setattr("nbutils.training.results.write_predictions", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError, match="division"):
+            save_results(tmp_path, classifier, **results)
+    assert list(states.glob("step-*"))
+    save_results(tmp_path, classifier, **results)
+    assert (tmp_path / "metrics.json").is_file()
+    assert not states.exists()
 
 
 @pytest.mark.usefixtures("eager")
@@ -192,6 +282,17 @@ def test_oldest_states_are_pruned_and_nothing_stray_is_left(tmp_path: Path) -> N
         [3] * 3,
     )
     assert Checkpoints(tmp_path, identity="b").load() is None
+
+
+def test_state_just_saved_is_kept_beside_later_ones_of_another_training(tmp_path: Path) -> None:
+    for step in (300, 320):
+        Checkpoints(tmp_path, identity="other").save(state(step, "other"))
+    checkpoints = Checkpoints(tmp_path, identity="a")
+    checkpoints.save(state(30))
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000030"]
+    found = checkpoints.load()
+    assert found is not None
+    assert found.step == 30
 
 
 def test_failed_save_keeps_the_states_before(

@@ -196,7 +196,9 @@ def fine_tune(
         Told of each step, to show progress.
     checkpoint_dir
         Where states are saved, so that the same call goes on after a kill, with the same result;
-        none: nowhere. It is removed at the end.
+        none: nowhere. The finished training is kept there as well, and the same call then returns
+        it at once: remove the folder when you have saved the result. Another training with the
+        same folder replaces what is in it.
     **changes
         Fields of the recipe, by name: `model`, `epochs`, `learning_rate`, `batch_size`,
         `max_length`, `seed` ...

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 
 from nbutils.artifacts import sha256_file, write_json
 
+STATES = "checkpoints"  # folder of the states in a fine_tune folder, until its results are saved
 STATE_FILE = "state.json"
 SAVING = ".saving-"  # then the folder is not whole yet
 KEPT = 2  # states: the newest, and the one before in case it is torn
@@ -73,7 +74,7 @@ class Checkpoints:
         return time.monotonic() - self.saved_at >= gap
 
     def save(self, state: TrainingState) -> Path:
-        """Write a state, whole or not at all, and drop the oldest beyond `KEPT`."""
+        """Write a state, whole or not at all; drop others', and the oldest beyond `KEPT`."""
         begin = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(dir=self.folder, prefix=SAVING))
@@ -85,7 +86,7 @@ class Checkpoints:
             place.rename(final)
         finally:
             shutil.rmtree(place, ignore_errors=True)
-        for old in self._folders()[:-KEPT]:
+        for old in self._outdated():
             shutil.rmtree(old, ignore_errors=True)
         self.saved_at = time.monotonic()
         self.cost = self.saved_at - begin
@@ -107,12 +108,15 @@ class Checkpoints:
             if state is not None and state.identity == self.identity:
                 yield state
 
-    def clear(self) -> None:
-        """Remove all states, once they are not needed any more."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def _folders(self) -> list[Path]:
         return sorted(self.folder.glob("step-*"))
+
+    def _outdated(self) -> list[Path]:
+        # States of another training may have higher steps: counted in, they would push out the
+        # state that was just saved.
+        folders = self._folders()
+        own = [folder for folder in folders if _identity_of(folder) == self.identity]
+        return [folder for folder in folders if folder not in own[-KEPT:]]
 
 
 def _write_state(folder: Path, state: TrainingState) -> None:
@@ -125,6 +129,14 @@ def _write_state(folder: Path, state: TrainingState) -> None:
         folder / STATE_FILE,
         {"step": state.step, "identity": state.identity, "sums": sums, "values": state.values},
     )
+
+
+def _identity_of(folder: Path) -> str | None:
+    try:
+        found = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+        return str(found["identity"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _read_state(folder: Path) -> TrainingState | None:

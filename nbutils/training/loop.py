@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from nbutils.batching import epoch_batches
@@ -106,6 +107,7 @@ class Training:
         self.without_gain = 0
         self.batches: list[Rows] | None = None  # of the running epoch
         self.begin = 0.0
+        self.is_finished = False
 
     def run(self) -> History:
         """Train to the end, put the best state into the model, and return the history.
@@ -117,6 +119,8 @@ class Training:
         """
         keep_pages()
         self._take_up()
+        if self.is_finished:  # by a process that ended before the result was used
+            return self.history
         self.begin = time.perf_counter() - self.history.seconds
         try:
             self._train()
@@ -124,8 +128,7 @@ class Training:
             raise rescue(self, error) from None
         self._restore_best()
         self._note_cost()
-        if self.checkpoints is not None:
-            self.checkpoints.clear()
+        self._save_finished()
         return self.history
 
     def _train(self) -> None:
@@ -164,6 +167,17 @@ class Training:
             self.checkpoints.save(capture(self, identity=self.checkpoints.identity))
         if stop.is_made:
             stop.obey()
+
+    def _save_finished(self) -> None:
+        # Predicting, scoring and saving are still to come, and may fail: they must not cost the
+        # training. Neither must a disk that is too full for this.
+        self.is_finished = True
+        if self.checkpoints is None:
+            return
+        try:
+            self.checkpoints.save(capture(self, identity=self.checkpoints.identity))
+        except (OSError, SafetensorError) as error:
+            self.history.notes.append(f"the finished training could not be saved: {error}")
 
     def _note_cost(self) -> None:
         self.history.seconds = time.perf_counter() - self.begin

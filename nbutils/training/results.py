@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ from nbutils.metrics import Score, compare_paired, score_predictions
 from nbutils.prediction_files import read_predictions, write_predictions
 from nbutils.set_metrics import compare_micro_f1, score_label_sets
 from nbutils.training.api import FineTuned
+from nbutils.training.checkpointing import STATES
 from nbutils.training.diagnosis import describe_fit
 from nbutils.training.machine import describe_machine
 
@@ -151,6 +153,8 @@ def save_results(
 ) -> None:
     """Write the fine_tune stage folder; `metrics.json` comes last and marks it complete.
 
+    Only then are the training's states removed: a failure before costs no training.
+
     Parameters
     ----------
     folder
@@ -165,6 +169,7 @@ def save_results(
     write_json(folder / "history.json", history)
     write_predictions(folder / "predictions.parquet", predictions)
     write_json(folder / "metrics.json", metrics)
+    shutil.rmtree(folder / STATES, ignore_errors=True)
 
 
 def add_baseline(

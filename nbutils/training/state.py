@@ -23,18 +23,20 @@ def capture(training: Training, *, identity: str) -> TrainingState:
     Parameters
     ----------
     training
-        Between two steps.
+        Between two steps, or finished: then without what only further steps would need.
     identity
         What training it is.
     """
     tensors = {
         "weights": _copies(training.model.state_dict()),
-        "moments": _moments(training.optimizer),
         "random": _random_states(),
     }
+    if not training.is_finished:
+        tensors["moments"] = _moments(training.optimizer)
     if training.best_state is not None:
         tensors["best"] = dict(training.best_state)
     values = {
+        "is_finished": training.is_finished,
         "history": training.history.as_dict(),
         "best_rank": training.best_rank,
         "without_gain": training.without_gain,
@@ -46,11 +48,13 @@ def capture(training: Training, *, identity: str) -> TrainingState:
 def restore(training: Training, state: TrainingState) -> None:
     """Put `training`, freshly made, where it was when `state` was captured."""
     training.model.load_state_dict(state.tensors["weights"])
-    _restore_moments(training.optimizer, state.tensors["moments"])
+    if "moments" in state.tensors:
+        _restore_moments(training.optimizer, state.tensors["moments"])
     _restore_random(state.tensors["random"])
     best = state.tensors.get("best")
     training.best_state = None if best is None else dict(best)
     values = state.values
+    training.is_finished = bool(values.get("is_finished", False))
     training.history = _history(values["history"])
     training.best_rank = None if values["best_rank"] is None else tuple(values["best_rank"])
     training.without_gain = int(values["without_gain"])
