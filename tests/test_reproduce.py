@@ -21,7 +21,7 @@ from nbutils.manifest import describe_changes
 from nbutils.report import read_manifest
 from nbutils.report.carried import carry_predictions, read_test_rows, unpack_predictions
 from nbutils.report.page import Page, render_page
-from nbutils.report.seal import seal_pages
+from nbutils.report.seal import seal_pages, split_page
 from nbutils.reproduce import (
     Check,
     CheckResult,
@@ -505,10 +505,33 @@ def test_digit_beyond_a_floats_precision_is_found_too(tmp_path: Path) -> None:
     assert outcomes(check_report(page))["manifest"] == "bad"
 
 
-def test_page_without_a_seal_is_neither_good_nor_bad(tmp_path: Path) -> None:
-    result = check_report(written(tmp_path, made_up()))
-    assert outcomes(result)["page"] == outcomes(result)["manifest"] == "unknown"
-    assert "nobody can say" in describe_check(result)
+def test_page_without_a_seal_is_not_good(tmp_path: Path) -> None:
+    page = written(tmp_path, made_up())
+    result = check_report(page)
+    assert outcomes(result)["page"] == outcomes(result)["manifest"] == "unsealed"
+    assert not result.good
+    assert "(no manifest.json beside it): nobody can say" in describe_check(result)
+    assert "\nverdict: not sealed: not fully published" in describe_check(
+        CheckResult(page, result.checks[:2])
+    )
+    (tmp_path / "manifest.json").touch()  # as a version left it that did not seal
+    assert "manifest.json" not in describe_check(check_report(page))
+    seal_pages([page], made_up())
+    assert check_report(page).sealed
+
+
+@pytest.mark.slow
+def test_page_of_a_run_that_was_killed_before_it_sealed_it_leaves_with_3(
+    project: Path, tmp_path: Path
+) -> None:
+    before, text, after = split_page(project / "reports" / "tiny" / "index.html")
+    manifest = {name: value for name, value in json.loads(text).items() if name != "seals"}
+    (tmp_path / "index.html").write_text(f"{before}{json.dumps(manifest)}{after}", encoding="utf-8")
+    done = nbutils("reproduce", "--check", "index.html", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "page           NOT SEALED not fully published, or older than seals" in done.stdout
+    assert "verdict: not sealed: " in done.stdout
+    assert "nothing speaks against" not in done.stdout
 
 
 def test_page_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -16,17 +16,23 @@ from nbutils.reproduce.comparing import (
 )
 from nbutils.reproduce.running import Reproduction
 
-OUTCOMES = {"good": "ok", "bad": "DIFFERENT", "unknown": "unknown"}
+OUTCOMES = {"good": "ok", "bad": "DIFFERENT", "unknown": "unknown", "unsealed": "NOT SEALED"}
 NO_ENVIRONMENT = "environment: as it was (versions, processor, threads, commit, code)"
 
 
 def describe_check(result: CheckResult) -> str:
     """Return each check with its outcome, then one line on the report."""
-    verdict = "nothing speaks against this report"
-    if not result.good:
-        bad = [check.name for check in result.checks if check.outcome == "bad"]
-        verdict = f"not as it was published, or not on these inputs: {', '.join(bad)}"
-    return "\n".join([f"report: {result.report}", *_checks(result.checks), f"verdict: {verdict}"])
+    lines = [f"report: {result.report}", *_checks(result.checks)]
+    return "\n".join([*lines, f"verdict: {_verdict_of_check(result)}"])
+
+
+def _verdict_of_check(result: CheckResult) -> str:
+    bad = [check.name for check in result.checks if check.outcome == "bad"]
+    if bad:
+        return f"not as it was published, or not on these inputs: {', '.join(bad)}"
+    if not result.sealed:
+        return "not sealed: not fully published (run it again), or older than seals"
+    return "nothing speaks against this report"
 
 
 def describe_reproduction(result: Reproduction) -> str:

@@ -26,7 +26,8 @@ from nbutils.reproduce.rebuilding import rebuild_study
 if TYPE_CHECKING:
     import pandas as pd
 
-Outcome = Literal["good", "bad", "unknown"]
+Outcome = Literal["good", "bad", "unknown", "unsealed"]
+MANIFEST = "manifest.json"  # written last, beside the pages
 FACT = re.compile(
     r'<dt>(?P<label>.*?)</dt><dd class="value">(?P<value>.*?)</dd>'
     r'(?:\s*<dd class="detail">(?P<detail>.*?)</dd>)?',
@@ -68,8 +69,13 @@ class CheckResult:
 
     @property
     def good(self) -> bool:
-        """Whether nothing speaks against the report; what could not be found out does not."""
-        return all(check.outcome != "bad" for check in self.checks)
+        """Whether it is sealed and nothing speaks against it; what is unknown does not."""
+        return self.sealed and all(check.outcome != "bad" for check in self.checks)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether it was published to the end, by a version that seals."""
+        return all(check.outcome != "unsealed" for check in self.checks)
 
 
 def check_report(report: Path, *, data: str | None = None, model: str | None = None) -> CheckResult:
@@ -95,8 +101,8 @@ def check_report(report: Path, *, data: str | None = None, model: str | None = N
     if not isinstance(manifest, dict) or "stage_keys" not in manifest:
         raise DataError(f"{report}: expected a page of a study, found one of something else")
     looks: dict[str, Callable[[], Check]] = {
-        "page": lambda: _check_page(before, after, manifest),
-        "manifest": lambda: _check_manifest(text, manifest),
+        "page": lambda: _check_page(before, after, manifest, report),
+        "manifest": lambda: _check_manifest(text, manifest, report),
         "numbers shown": lambda: _check_shown(before, manifest),
         "predictions": lambda: _check_predictions(manifest),
         "data": lambda: check_data(rebuild_study(manifest, data=data), manifest),
@@ -116,8 +122,8 @@ def check_seals(report: Path) -> tuple[Check, ...]:
     before, text, after = split_page(report)
     manifest = json.loads(text)
     return (
-        _look("page", lambda: _check_page(before, after, manifest)),
-        _look("manifest", lambda: _check_manifest(text, manifest)),
+        _look("page", lambda: _check_page(before, after, manifest, report)),
+        _look("manifest", lambda: _check_manifest(text, manifest, report)),
     )
 
 
@@ -130,18 +136,25 @@ def _look(name: str, look: Callable[[], Check]) -> Check:
         return Check(name, "bad", f"the manifest is not one that nbutils writes: {error}")
 
 
-def _check_page(before: str, after: str, manifest: Mapping[str, Any]) -> Check:
+def _unsealed(name: str, report: Path) -> Check:
+    reason = "not fully published, or older than seals"
+    if not report.with_name(MANIFEST).is_file():
+        reason += f" (no {MANIFEST} beside it)"
+    return Check(name, "unsealed", f"{reason}: nobody can say whether it was edited")
+
+
+def _check_page(before: str, after: str, manifest: Mapping[str, Any], report: Path) -> Check:
     if SEALS not in manifest:
-        return Check("page", "unknown", "published without a seal: nobody can say")
+        return _unsealed("page", report)
     name = sealed_as(before, after, manifest)
     if name is None:
         return Check("page", "bad", "its text is not the one that was published")
     return Check("page", "good", f"its text is that of {name} as it was published")
 
 
-def _check_manifest(text: str, manifest: Mapping[str, Any]) -> Check:
+def _check_manifest(text: str, manifest: Mapping[str, Any], report: Path) -> Check:
     if SEALS not in manifest:
-        return Check("manifest", "unknown", "published without a seal: nobody can say")
+        return _unsealed("manifest", report)
     if not is_manifest_sealed(text, manifest):
         return Check("manifest", "bad", "is not the one that was published")
     return Check("manifest", "good", "as it was published")
