@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DECISIVE = ("torch", "transformers", "tokenizers", "datasets", "scikit-learn", "numpy")
 NOTEBOOK = "notebook.ipynb"
+REPRODUCTION = "reproduction.json"  # in the folder of a reproduction that has not ended
 
 
 @dataclass(frozen=True)

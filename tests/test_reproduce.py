@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from conftest import make_reviews
 
 from nbutils.errors import DataError, ParameterError
 from nbutils.manifest import describe_changes
+from nbutils.progress import Progress
 from nbutils.report import read_manifest
 from nbutils.report.carried import carry_predictions, read_test_rows, unpack_predictions
 from nbutils.report.page import Page, render_page
@@ -33,10 +37,13 @@ from nbutils.reproduce import (
     describe_reproduction,
     rebuild_study,
     reproduce_report,
+    running,
 )
+from nbutils.runs import StageRun
 
 PAGES = ["index.html", "01_data_prep.html", "02_fine_tune.html", "03_error_analysis.html"]
 TARGET = {"metric": "macro_f1", "value": 0.978, "source": "A paper, table 2", "runs": 10}
+KILLED_AT = 100  # steps, of some 350
 Edit = Callable[[str], str]
 
 
@@ -288,6 +295,150 @@ def test_missing_checkpoint_is_refused_with_a_mend(project: Path, tmp_path: Path
     assert outcomes(check_report(page, model="nowhere"))["checkpoint"] == "unknown"
     assert outcomes(check_report(page, data="nowhere"))["data"] == "unknown"
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+@pytest.fixture(scope="module")
+def long_page(project: Path) -> Path:
+    """Return a page of a study that trains for long enough to be met at it."""
+    changes = ["-p", "fine_tune.epochs=16", "-p", "fine_tune.batch_size=2", "--name", "long"]
+    done = nbutils("run", "study.yaml", *changes, cwd=project)
+    assert done.returncode == 0, done.stderr
+    return project / "reports" / "long" / "index.html"
+
+
+def last_step(folder: Path) -> int:
+    states = folder.glob("runs/reproduce-*/fine_tune/*/checkpoints/step-*")
+    return max((int(state.name.partition("-")[2]) for state in states), default=0)
+
+
+def kill_in_training(page: Path, cwd: Path, number: signal.Signals) -> str:
+    """Kill `nbutils reproduce` when it has trained for a while, and return what it said last."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nbutils.cli", "reproduce", str(page)],
+        cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "NBUTILS_CHECKPOINT_SECONDS": "0.05"},
+    )  # fmt: skip
+    while process.poll() is None and last_step(cwd) < KILLED_AT:
+        time.sleep(0.01)
+    process.send_signal(number)
+    complaint = process.communicate(timeout=60)[1]
+    assert process.returncode == (143 if number == signal.SIGTERM else -number), complaint
+    return complaint
+
+
+class Steps:
+    """Notes the steps of a training, and which stages were there already."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.reused: list[str] = []
+
+    def stage_waits(self, stage: str) -> None: ...
+
+    def stage_started(self, stage: str) -> None: ...
+
+    def stage_progress(self, stage: str, progress: Progress) -> None:
+        if progress.training:
+            self.seen.append(progress.training["step"])
+
+    def stage_done(self, run: StageRun) -> None:
+        if run.reused:
+            self.reused.append(run.stage)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_killed_reproduction_goes_on_from_its_last_state_to_the_same_bits(
+    long_page: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    complaint = kill_in_training(long_page, tmp_path, number)
+    again = f"nbutils: terminated; go on with: nbutils reproduce {long_page}\n"
+    assert complaint == (again if number == signal.SIGTERM else "")
+    step, watcher = last_step(tmp_path), Steps()
+    options = ReproduceOptions(runs_dir=tmp_path / "runs")
+    result = reproduce_report(long_page, options=options, watcher=watcher)
+    assert result.verdict == "bit-identical", describe_reproduction(result)
+    assert watcher.reused == ["data_prep"]
+    assert min(watcher.seen) >= step >= KILLED_AT
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_reproduction_that_ended_starts_from_nothing_the_next_time(
+    project: Path, tmp_path: Path
+) -> None:
+    page = project / "reports" / "tiny" / "index.html"
+    table = pd.read_csv(project / "reviews.csv")
+    table.iloc[::-1].to_csv(tmp_path / "other.csv", index=False)
+    given = {"data": str(tmp_path / "other.csv"), "anyway": True}
+    options = ReproduceOptions(runs_dir=tmp_path / "runs", **given)
+    first = reproduce_report(page, options=options)
+    assert (first.verdict, first.folder) == ("different", *(tmp_path / "runs").iterdir())
+    assert first.folder is not None
+    (first.folder / "of-the-first").touch()
+    watcher = Steps()
+    second = reproduce_report(page, options=options, watcher=watcher)
+    assert (second.folder, watcher.reused) == (first.folder, [])
+    assert not (first.folder / "of-the-first").exists()
+
+
+@pytest.mark.slow
+def test_two_equal_reproductions_at_once_come_one_after_the_other(
+    project: Path, tmp_path: Path
+) -> None:
+    page = project / "reports" / "tiny" / "index.html"
+    words = [sys.executable, "-m", "nbutils.cli", "reproduce", str(page)]
+    both = [
+        subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    printed = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], printed
+    assert sum("another run is at this stage" in text for text in printed) == 1
+    assert [text.count("done in") for text in printed] == [3, 3]
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_refused_reproduction_leaves_nothing_but_an_earlier_ones_training(
+    project: Path, tmp_path: Path
+) -> None:
+    page = project / "reports" / "tiny" / "index.html"
+    (tmp_path / "file").touch()
+    runs = tmp_path / "runs"
+    options = ReproduceOptions(runs_dir=runs, reports_dir=tmp_path / "file")
+    with pytest.raises(ParameterError, match="cannot be written to"):
+        reproduce_report(page, options=options)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    folder = running._folder("tiny", read_manifest(page), options)
+    state = folder / "fine_tune" / ("0" * 16) / "checkpoints" / "step-00000004"
+    state.mkdir(parents=True)
+    (folder / "reproduction.json").write_text("{}")
+    with pytest.raises(ParameterError, match="cannot be written to"):
+        reproduce_report(page, options=options)
+    assert state.is_dir()
+    assert [path.name for path in runs.iterdir()] == [folder.name]
+
+
+@pytest.mark.slow
+def test_page_of_an_earlier_reproduction_is_not_taken_for_that_of_one_that_goes_on(
+    project: Path, tmp_path: Path
+) -> None:
+    page = project / "reports" / "tiny" / "index.html"
+    options = ReproduceOptions(runs_dir=tmp_path / "runs", reports_dir=tmp_path / "again")
+    folder = running._folder("tiny", read_manifest(page), options)
+    for stage in ("data_prep", "fine_tune", "error_analysis"):  # killed just before its pages
+        shutil.copytree(project / "runs" / stage, folder / stage)
+    (folder / "reproduction.json").write_text("{}")
+    assert reproduce_report(page, options=options).reproduced
+    earlier = read_manifest(tmp_path / "again" / "tiny-reproduced" / "index.html")
+    for stage in ("data_prep", "fine_tune", "error_analysis"):
+        shutil.copytree(project / "runs" / stage, folder / stage)
+    (folder / "reproduction.json").write_text("{}")
+    watcher = Steps()
+    assert reproduce_report(page, options=options, watcher=watcher).reproduced
+    assert watcher.reused == ["data_prep", "fine_tune"]
+    later = read_manifest(tmp_path / "again" / "tiny-reproduced" / "index.html")
+    assert later["timings"]["error_analysis"] != earlier["timings"]["error_analysis"]
 
 
 # --- comparing, on made-up manifests ---

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nbutils.artifacts import read_json
+from nbutils.artifacts import STAGE_FILE, STAGES, digest, read_json, write_json
 from nbutils.errors import CheckpointError, DataError, NotebookFailedError, ParameterError
+from nbutils.locks import locked
 from nbutils.params.study import Study
 from nbutils.publishing import MANIFEST, fingerprint_predictions
 from nbutils.report.carried import read_test_rows, unpack_predictions
@@ -19,8 +20,8 @@ from nbutils.report.page import read_manifest
 from nbutils.reproduce.checking import Check, check_checkpoint, check_data, check_seals
 from nbutils.reproduce.comparing import Comparison, compare_manifests
 from nbutils.reproduce.rebuilding import rebuild_study
-from nbutils.runs import RunOptions, StudyRun, StudyWatcher
-from nbutils.study import check_study, run_study
+from nbutils.runs import REPRODUCTION, RunOptions, StudyRun, StudyWatcher
+from nbutils.study import REFUSED, check_study, run_study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,8 +77,9 @@ class ReproduceOptions:
     data, model
         Stand in for the recorded dataset and checkpoint; see `rebuild_study`.
     runs_dir
-        The run gets a new folder in it, ``reproduce-<name>-<random>``, which is removed when the
-        report was reproduced. No other folder is written to.
+        The run gets a folder in it, ``reproduce-<name>-<digest>``, by the report's manifest and
+        the inputs given. It is removed when the report was reproduced; the same reproduction goes
+        on in it after an interruption or a failed notebook. No other folder is written to.
     reports_dir
         Where the new run's report goes, as ``<name>-reproduced``; None: into that new folder.
     anyway
@@ -101,6 +103,9 @@ def reproduce_report(
     watcher: StudyWatcher | None = None,
 ) -> Reproduction:
     """Run a report's study again without the cache, and compare.
+
+    A reproduction that was interrupted goes on from its own stages and checkpoints; one that ended
+    starts from nothing.
 
     Parameters
     ----------
@@ -129,19 +134,76 @@ def reproduce_report(
     if not options.anyway and any(check.outcome == "bad" for check in inputs):
         return Reproduction(report, inputs)
     check_study(study)
-    name = study.name
-    study = study.model_copy(update={"name": f"{name}-reproduced"})
-    options.runs_dir.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"reproduce-{name}-", dir=options.runs_dir))
+    folder = _folder(study.name, manifest, options)
     reports = folder / "reports" if options.reports_dir is None else options.reports_dir
+    study = study.model_copy(update={"name": f"{study.name}-reproduced"})
     command = _command(report, options) + " --trust-remote-code" * trusting
-    run = _run(study, command, folder=folder, reports_dir=reports, watcher=watcher)
-    comparison = _compare(run, manifest, report)
+    with _own(folder, watcher):
+        run = _run(study, command, folder=folder, reports_dir=reports, watcher=watcher)
+        comparison = _compare(run, manifest, report)
+        _end(folder, keep=comparison.verdict == "different")
     page = run.report_dir / "index.html"
     if comparison.verdict == "different":
         return Reproduction(report, inputs, comparison, folder, page)
-    shutil.rmtree(folder, ignore_errors=True)
     return Reproduction(report, inputs, comparison, None, page if options.reports_dir else None)
+
+
+def _folder(name: str, manifest: Mapping[str, Any], options: ReproduceOptions) -> Path:
+    """Return where a reproduction runs: the same for the same report and inputs."""
+    given = [_place(options.data), _place(options.model)]
+    return options.runs_dir / f"reproduce-{name}-{digest([manifest, given])}"
+
+
+def _place(given: str | None) -> str | None:
+    here = None if given is None else Path(given).expanduser()
+    return given if here is None or not here.exists() else str(here.resolve())
+
+
+@contextmanager
+def _own(folder: Path, watcher: StudyWatcher | None) -> Iterator[None]:
+    """Hold a folder ready for its run, and leave nothing of it if the run is refused."""
+    waits = None if watcher is None else lambda: watcher.stage_waits(STAGES[0])
+    made = not folder.parent.exists()
+    try:
+        with locked(folder.parent, folder.name, on_wait=waits), _begun(folder):
+            yield
+    except REFUSED:
+        with suppress(OSError):  # there is something in it
+            if made:
+                folder.parent.rmdir()
+        raise
+
+
+@contextmanager
+def _begun(folder: Path) -> Iterator[None]:
+    _begin(folder)
+    try:
+        yield
+    except REFUSED:
+        if not any(folder.glob("fine_tune/*")):  # a training is worth more than a tidy folder
+            _end(folder, keep=False)
+        raise
+
+
+def _begin(folder: Path) -> None:
+    """Make a folder empty, unless it is that of a reproduction that has not ended."""
+    if (folder / REPRODUCTION).is_file():
+        # Were all stages there, a page in --reports-dir of an earlier reproduction, made of stages
+        # of the same keys, would be taken for the page of this one.
+        for finished in (folder / STAGES[-1]).glob(f"*/{STAGE_FILE}"):
+            finished.unlink()
+        return
+    if folder.exists():  # of a reproduction that ended: "without the cache" means its stages too
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    write_json(folder / REPRODUCTION, {"status": "unfinished"})
+
+
+def _end(folder: Path, *, keep: bool) -> None:
+    # the mark goes first: what is half removed must not be gone on with
+    (folder / REPRODUCTION).unlink(missing_ok=True)
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _untrusted(report: Path, study: Study) -> str:
@@ -197,15 +259,12 @@ def _run(
         return run_study(
             study,
             command=command,
-            options=RunOptions(folder, reports_dir, fresh=True),
+            options=RunOptions(folder, reports_dir),
             watcher=watcher,
         )
     except NotebookFailedError as error:
         page = reports_dir / study.name / "index.html"
         raise NotebookFailedError(f"{error}; report: {page}") from None
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def _compare(run: StudyRun, manifest: Mapping[str, Any], report: Path) -> Comparison:
