@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nbutils.artifacts import STAGE_FILE, STAGES, digest, read_json, write_json
 from nbutils.errors import CheckpointError, DataError, NotebookFailedError, ParameterError
-from nbutils.locks import locked
+from nbutils.locks import Waiting, locked
 from nbutils.params.study import Study
 from nbutils.publishing import MANIFEST, fingerprint_predictions
 from nbutils.report.carried import read_test_rows, unpack_predictions
@@ -165,7 +165,7 @@ def _own(folder: Path, watcher: StudyWatcher | None) -> Iterator[None]:
     waits = None if watcher is None else lambda: watcher.stage_waits(STAGES[0])
     made = not folder.parent.exists()
     try:
-        with locked(folder.parent, folder.name, on_wait=waits), _begun(folder):
+        with locked(folder.parent, folder.name, waiting=Waiting(waits)), _begun(folder):
             yield
     except REFUSED:
         with suppress(OSError):  # there is something in it
