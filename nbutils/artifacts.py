@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -184,7 +185,7 @@ def code_fingerprint(notebook: Path) -> str:
         if cell["cell_type"] == "code"
     ]
     sources = {"": "\n".join(_normal_form(cell) for cell in cells)}
-    waiting = sorted(set().union(*(_imported_modules(cell, "nbutils") for cell in cells)))
+    waiting = sorted(set().union(*map(_modules_of_cell, cells)))
     while waiting:
         name = waiting.pop()
         path = _module_path(name)
@@ -197,10 +198,24 @@ def code_fingerprint(notebook: Path) -> str:
 
 
 def _normal_form(source: str) -> str:
-    try:
-        return ast.dump(ast.parse(source))
-    except SyntaxError:  # a magic or a shell line: the text itself then
-        return source.strip()
+    for spell in (str, _without_magics):
+        try:
+            return ast.dump(ast.parse(spell(source)))
+        except SyntaxError:  # a magic or a shell line
+            continue
+    return source.strip()
+
+
+def _without_magics(source: str) -> str:
+    from IPython.core.inputtransformer2 import TransformerManager  # slow, and seldom needed
+
+    return TransformerManager().transform_cell(source)
+
+
+def _modules_of_cell(source: str) -> set[str]:
+    found = _imported_modules(source, "nbutils")
+    whole = re.search(r"^\s*(import nbutils\b|from nbutils import \*)", source, re.MULTILINE)
+    return found | set(nbutils.HOMES.values()) if whole else found
 
 
 def _imported_modules(source: str, importer: str) -> set[str]:
