@@ -194,7 +194,26 @@ def code_fingerprint(notebook: Path) -> str:
             sources[name] = _normal_form(text)
             sources.update(_package_data(path))
             waiting.extend(sorted(_imported_modules(text, name)))
+    folders = (Path.cwd(), notebook.parent, project_dir())
+    own = sorted(set().union(*map(_all_imported, cells)))
+    while own:
+        name = own.pop()
+        path = _own_module(name, folders)
+        if name not in sources and path is not None:
+            text = path.read_text(encoding="utf-8")
+            sources[name] = _normal_form(text)
+            own.extend(sorted(_all_imported(text)))
     return digest(sorted(sources.items()))
+
+
+def _own_module(name: str, folders: Iterable[Path]) -> Path | None:
+    if name.split(".")[0] == "nbutils":
+        return None
+    for place in (folder.joinpath(*name.split(".")) for folder in folders):
+        for path in (place / "__init__.py", place.with_suffix(".py")):
+            if path.is_file():
+                return path
+    return None
 
 
 def _normal_form(source: str) -> str:
@@ -219,6 +238,10 @@ def _modules_of_cell(source: str) -> set[str]:
 
 
 def _imported_modules(source: str, importer: str) -> set[str]:
+    return {name for name in _all_imported(source) if name.startswith("nbutils.")}
+
+
+def _all_imported(source: str) -> set[str]:
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -236,7 +259,7 @@ def _imported_modules(source: str, importer: str) -> set[str]:
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
             if node.module == "nbutils":  # public names live elsewhere, loaded at first use
                 found.update(nbutils.HOMES.get(alias.name, "") for alias in node.names)
-    return {name for name in found if name.startswith("nbutils.")}
+    return found
 
 
 def _module_path(name: str) -> Path | None:
