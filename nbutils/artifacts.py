@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -184,7 +185,7 @@ def code_fingerprint(notebook: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{notebook}: expected a notebook (nbformat 4); {error!r}") from None
     sources = {"": "\n".join(_normal_form(cell) for cell in cells)}
-    waiting = sorted(set().union(*(_imported_modules(cell, "nbutils") for cell in cells)))
+    waiting = sorted(set().union(*map(_modules_of_cell, cells)))
     while waiting:
         name = waiting.pop()
         path = _module_path(name)
@@ -193,17 +194,54 @@ def code_fingerprint(notebook: Path) -> str:
             sources[name] = _normal_form(text)
             sources.update(_package_data(path))
             waiting.extend(sorted(_imported_modules(text, name)))
+    folders = (Path.cwd(), notebook.parent, project_dir())
+    own = sorted(set().union(*map(_all_imported, cells)))
+    while own:
+        name = own.pop()
+        path = _own_module(name, folders)
+        if name not in sources and path is not None:
+            text = path.read_text(encoding="utf-8")
+            sources[name] = _normal_form(text)
+            own.extend(sorted(_all_imported(text)))
     return digest(sorted(sources.items()))
 
 
+def _own_module(name: str, folders: Iterable[Path]) -> Path | None:
+    if name.split(".")[0] == "nbutils":
+        return None
+    for place in (folder.joinpath(*name.split(".")) for folder in folders):
+        for path in (place / "__init__.py", place.with_suffix(".py")):
+            if path.is_file():
+                return path
+    return None
+
+
 def _normal_form(source: str) -> str:
-    try:
-        return ast.dump(ast.parse(source))
-    except SyntaxError:  # a magic or a shell line: the text itself then
-        return source.strip()
+    for spell in (str, _without_magics):
+        try:
+            return ast.dump(ast.parse(spell(source)))
+        except SyntaxError:  # a magic or a shell line
+            continue
+    return source.strip()
+
+
+def _without_magics(source: str) -> str:
+    from IPython.core.inputtransformer2 import TransformerManager  # slow, and seldom needed
+
+    return TransformerManager().transform_cell(source)
+
+
+def _modules_of_cell(source: str) -> set[str]:
+    found = _imported_modules(source, "nbutils")
+    whole = re.search(r"^\s*(import nbutils\b|from nbutils import \*)", source, re.MULTILINE)
+    return found | set(nbutils.HOMES.values()) if whole else found
 
 
 def _imported_modules(source: str, importer: str) -> set[str]:
+    return {name for name in _all_imported(source) if name.startswith("nbutils.")}
+
+
+def _all_imported(source: str) -> set[str]:
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -221,7 +259,7 @@ def _imported_modules(source: str, importer: str) -> set[str]:
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
             if node.module == "nbutils":  # public names live elsewhere, loaded at first use
                 found.update(nbutils.HOMES.get(alias.name, "") for alias in node.names)
-    return {name for name in found if name.startswith("nbutils.")}
+    return found
 
 
 def _module_path(name: str) -> Path | None:

@@ -90,6 +90,40 @@ def test_key_of_a_notebook_follows_the_library_below_it(
     assert code_fingerprint(path) != before
 
 
+@pytest.mark.parametrize("line", ["import nbutils as nb", "from nbutils import *"])
+def test_key_follows_a_notebook_that_takes_the_whole_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    path = notebook(tmp_path, ("code", line))
+    before = code_fingerprint(path)
+    original = artifacts._normal_form
+    monkeypatch.setattr(
+        artifacts,
+        "_normal_form",
+        lambda source: original(source) + ("changed" if "class LossWatch" in source else ""),
+    )
+    assert code_fingerprint(path) != before
+
+
+def test_key_follows_modules_beside_the_notebook(tmp_path: Path) -> None:
+    path = notebook(tmp_path, ("code", "%time\nfrom mine import clean"))
+    keys = []
+    for number in ("1", "1  # why", "2"):
+        (tmp_path / "mine.py").write_text("import deeper.inner\nclean = str\n", encoding="utf-8")
+        (tmp_path / "deeper").mkdir(exist_ok=True)
+        (tmp_path / "deeper" / "inner.py").write_text(f"x = {number}\n", encoding="utf-8")
+        keys.append(code_fingerprint(path))
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_comment_beside_a_magic_does_not_change_the_key(tmp_path: Path) -> None:
+    keys = [
+        code_fingerprint(notebook(tmp_path, ("code", f"%matplotlib inline\nx = {end}")))
+        for end in ("1", "1  # why", "2")
+    ]
+    assert keys[0] == keys[1] != keys[2]
+
+
 def test_folder_is_found_once_its_last_artifact_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
