@@ -29,7 +29,13 @@ from papermill.engines import NBClientEngine
 
 from nbutils.bookkeeping import Bookkeeping
 from nbutils.errors import NotebookFailedError
-from nbutils.kernels import LAUNCH, KernelWatch, describe_death, end_in_order, memory_limit_mib
+from nbutils.kernels import (
+    KernelWatch,
+    describe_death,
+    end_in_order,
+    launch_code,
+    memory_limit_mib,
+)
 from nbutils.progress import Limits, OnProgress
 from nbutils.widgets import PROGRESS_MIME
 
@@ -53,7 +59,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         if self.nb.metadata.get("kernelspec", {}).get("language", "python") == "python":
             # The kernelspec named python3 may belong to another environment of the user's.
             manager._kernel_spec = KernelSpec(
-                argv=[sys.executable, "-c", LAUNCH, "-f", "{connection_file}"],
+                argv=[sys.executable, "-c", launch_code(), "-f", "{connection_file}"],
                 display_name="Python 3",
                 language="python",
             )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -15,8 +18,16 @@ GRACE_SECONDS = 60.0  # for a training to finish its step and save a checkpoint
 # as every function registered with `atexit` has run: this one, registered first, runs last, after
 # IPython has let go of the user's variables and so has closed the files among them. An error keeps
 # its exit code.
+# On Linux it asks to be killed with the process `parent`, before anything else: by itself ipykernel
+# notices that its parent is gone within seconds only, while the locks of the run are free already.
+# A parent that ended before it was asked is seen by the number.
 LAUNCH = """\
 import atexit, os, runpy, sys
+if parent:
+    import ctypes, signal
+    ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(1)
 ended = False
 def leave():
     if ended:
@@ -31,6 +42,26 @@ CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
+
+
+def launch_code() -> str:
+    """Return the Python code that a kernel's process runs.
+
+    Linux ends it with the *thread* that started it. Only the main thread lives as long as this
+    process; where another one starts the kernel (an event loop is running, too: then
+    jupyter_client has a thread of its own do it) it is left to ipykernel to notice.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    is_tied = sys.platform == "linux" and is_main and not _is_loop_running()
+    return f"parent = {os.getpid() if is_tied else None}\n{LAUNCH}"
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class KernelWatch:

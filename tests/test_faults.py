@@ -312,6 +312,20 @@ def test_plain_papermill_marks_the_guilty_cell_with_our_engine(tmp_path: Path, f
     assert running.kernels() == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="left to ipykernel, which polls")
+def test_kernel_ends_with_the_killed_command_whatever_it_is_doing(project: Path) -> None:
+    # The interpreter is held for two minutes: no thread of the kernel can look for its parent.
+    held = project / "held"
+    touch = f"import ctypes, pathlib\npathlib.Path({str(held)!r}).touch()\n"
+    write_failing(project, f"{touch}ctypes.PyDLL(None).sleep(120)")
+    started = command(folder=project)
+    wait_until(held.exists, "the cell")
+    (kernel,) = started.kernels()
+    started.process.kill()
+    assert started.end() == -signal.SIGKILL
+    wait_until(lambda: not kernel.is_running() or kernel.status() == "zombie", "its end", 10)
+
+
 BROKEN = {
     "dies": ("import sys; sys.exit('zmq: wrong ELF class')", (), "zmq: wrong ELF class"),
     "hangs": (HANG, ("--time-limit", "0.03"), "respond"),
