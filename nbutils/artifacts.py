@@ -228,7 +228,7 @@ def _normal_form(source: str) -> str:
 def _without_magics(source: str) -> str:
     from IPython.core.inputtransformer2 import TransformerManager  # slow, and seldom needed
 
-    return TransformerManager().transform_cell(source)
+    return str(TransformerManager().transform_cell(source))
 
 
 def _modules_of_cell(source: str) -> set[str]:
