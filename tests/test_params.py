@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from nbutils.errors import ParameterError
 from nbutils.params.data_prep import DataPrepParams
 from nbutils.params.describe import describe_parameters, study_schema
 from nbutils.params.fine_tune import FineTuneParams
-from nbutils.params.study import SECTIONS, is_plumbing, load_study
+from nbutils.params.study import SECTIONS, Study, is_plumbing, load_study
 
 
 def write(folder: Path, text: str) -> Path:
@@ -176,6 +177,17 @@ def test_study_written_as_yaml_moves_tokenizer_and_model_together(tmp_path: Path
     again = write(tmp_path, study.to_yaml())
     moved = load_study(again, overrides=["fine_tune.model=c/d", "fine_tune.max_length=32"])
     assert (moved.data_prep.tokenizer, moved.data_prep.max_length) == ("c/d", 32)
+
+
+def test_study_of_a_reports_values_shares_the_models_tokenizer_as_its_file_did(
+    tmp_path: Path,
+) -> None:
+    study = load_study(write(tmp_path, "fine_tune: {model: a/b, max_length: 64}"))
+    assert Study.of(yaml.safe_load(study.to_yaml())) == study
+    own = {"data_prep": {"tokenizer": "c/d"}, "fine_tune": {"model": "a/b", "max_length": 64}}
+    prep = Study.of({"name": "x", **own}).data_prep
+    assert (prep.tokenizer, prep.max_length) == ("c/d", 64)
+    assert Study.of({"name": "x", "fine_tune": {"model": "a/b"}}).data_prep.tokenizer == "a/b"
 
 
 def test_cell_values_of_papermill_are_typed() -> None:

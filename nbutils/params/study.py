@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from nbutils.errors import ParameterError, suggest
 from nbutils.params.base import Parameters, StageParameters
@@ -44,6 +44,17 @@ class Study(Parameters):
     data_prep: DataPrepParams = Field(default_factory=lambda: DataPrepParams.of({}))
     fine_tune: FineTuneParams = Field(default_factory=lambda: FineTuneParams.of({}))
     error_analysis: ErrorAnalysisParams = Field(default_factory=lambda: ErrorAnalysisParams.of({}))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _measure_as_the_model_cuts(cls, values: Any) -> Any:
+        """Let data prep count tokens with the model's own tokenizer, where it names none."""
+        sections = values if isinstance(values, dict) else {}
+        prep, tune = sections.get("data_prep", {}), sections.get("fine_tune")
+        if not isinstance(prep, dict) or not isinstance(tune, dict):
+            return values
+        shared = {name: tune[source] for name, source in SHARED.items() if source in tune}
+        return {**values, "data_prep": {**shared, **prep}}
 
     @field_validator("name")
     @classmethod
@@ -103,7 +114,8 @@ def load_study(path: Path, *, overrides: Sequence[str] = (), name: str | None = 
             _section(values, "target")
         for section in SEEDED:
             _section(values, section).setdefault("seed", values.get("seed", 42))
-        _share_the_tokenizer(values)
+        for section in SECTIONS:
+            _section(values, section)
         _refuse_plumbing(values)
         return Study.of(values)
     except ParameterError as error:
@@ -207,14 +219,6 @@ def _apply(override: str, values: dict[str, Any]) -> None:
 def _suggest_place(place: str, places: list[str]) -> str:
     same_key = [known for known in places if known.partition(".")[2] == place]
     return suggest(place, same_key or places)
-
-
-def _share_the_tokenizer(values: dict[str, Any]) -> None:
-    prep, tune = _section(values, "data_prep"), _section(values, "fine_tune")
-    _section(values, "error_analysis")
-    for name, source in SHARED.items():
-        if source in tune:
-            prep.setdefault(name, tune[source])
 
 
 def _refuse_plumbing(values: dict[str, Any]) -> None:
