@@ -33,6 +33,7 @@ LAST_ARTIFACT = {
     "error_analysis": "findings.json",
 }
 STAGE_FILE = "stage.json"
+CHECKPOINTS = "checkpoints"  # in a fine_tune folder, until its training is safe: states of it
 KEY_LENGTH = 16  # hex digits, 64 bits
 
 

@@ -12,11 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from nbutils.artifacts import KEY_LENGTH, LAST_ARTIFACT, STAGE_FILE, STAGES, read_json
+from nbutils.artifacts import CHECKPOINTS, KEY_LENGTH, LAST_ARTIFACT, STAGE_FILE, STAGES, read_json
 from nbutils.errors import ParameterError
 from nbutils.locks import has_readers, is_held, locked_if_free
 from nbutils.screens import LAST_COMPLETED
-from nbutils.stage_folders import CHECKPOINTS
 
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 INTERACTIVE = "interactive"  # where a notebook writes that was opened in JupyterLab

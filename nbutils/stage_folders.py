@@ -13,11 +13,9 @@ from datetime import datetime
 from pathlib import Path
 
 import nbutils
-from nbutils.artifacts import LAST_ARTIFACT, STAGE_FILE, read_json, write_json
+from nbutils.artifacts import CHECKPOINTS, LAST_ARTIFACT, STAGE_FILE, read_json, write_json
 from nbutils.errors import DataError
 from nbutils.runs import StageRun
-
-CHECKPOINTS = "checkpoints"  # in a fine_tune folder, while it is running
 
 
 def clear(folder: Path, *, keep: Set[str]) -> None:
@@ -40,7 +38,7 @@ def clear(folder: Path, *, keep: Set[str]) -> None:
 
 
 def mark_finished(done: StageRun, started: datetime, *, upstream: Mapping[str, str]) -> None:
-    """Write `stage.json`, once all else is on the disk.
+    """Write `stage.json`, once all else is on the disk, and remove what a resumption would need.
 
     Parameters
     ----------
@@ -66,6 +64,7 @@ def mark_finished(done: StageRun, started: datetime, *, upstream: Mapping[str, s
             "files": sizes,
         },
     )
+    _remove_states(done.folder)
 
 
 def reuse_stage(stage: str, folder: Path) -> StageRun | None:
@@ -90,8 +89,13 @@ def reuse_stage(stage: str, folder: Path) -> StageRun | None:
         return None
     with suppress(OSError):
         os.utime(folder / STAGE_FILE)  # used now, as the list of the cache shows it
+    _remove_states(folder)  # a kill may have come between its end and this
     seconds, peak = float(noted.get("seconds", 0.0)), noted.get("kernel_peak_mib")
     return StageRun(stage, folder.name, folder, reused=True, seconds=seconds, kernel_peak_mib=peak)
+
+
+def _remove_states(folder: Path) -> None:
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from nbutils.artifacts import STAGES, code_fingerprint
+from nbutils.artifacts import CHECKPOINTS, STAGES, code_fingerprint
 from nbutils.checkpoints.checks import check_checkpoint, check_lora, check_own_code
 from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.data.fingerprints import fingerprint_source
@@ -37,7 +37,7 @@ from nbutils.runs import (
     find_notebook,
     stage_folder,
 )
-from nbutils.stage_folders import CHECKPOINTS, clear, mark_finished, reuse_stage
+from nbutils.stage_folders import clear, mark_finished, reuse_stage
 
 REFUSED = (DataError, ParameterError, CheckpointError)
 
@@ -244,7 +244,7 @@ def _cell_parameters(run: StudyRun, stage: str, folder: Path) -> Mapping[str, An
         "data_dir": run.folder("data_prep"),
         "model_dir": run.folder("fine_tune"),
     }
+    plumbing: dict[str, Any] = {name: p.as_posix() for name, p in places.items() if p}
+    plumbing["keep_states"] = True  # they go once `stage.json` is written
     values = section.model_dump(mode="json")
-    return values | {
-        name: place.as_posix() for name, place in places.items() if place and name in values
-    }
+    return values | {name: value for name, value in plumbing.items() if name in values}

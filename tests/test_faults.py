@@ -24,7 +24,7 @@ from conftest import make_reviews
 from test_execution import statuses, write_notebook
 
 from nbutils import execution
-from nbutils.artifacts import write_bytes
+from nbutils.artifacts import read_json, write_bytes
 from nbutils.endings import read_ending
 from nbutils.errors import NotebookFailedError
 from nbutils.execution import run_notebook
@@ -217,6 +217,27 @@ def test_training_killed_anywhere_ends_as_if_nothing_had_happened(
         found = manifest_of(tmp_path)["predictions_sha256"]
     assert found == whole.predictions
     assert strays(tmp_path) == []
+
+
+def test_kill_after_the_last_result_and_before_the_stage_counts_costs_no_training(
+    whole: Whole, tmp_path: Path
+) -> None:
+    whole.copy_to(tmp_path, "data_prep")
+    started = command(folder=tmp_path)
+    wait_until(lambda: list(tmp_path.glob("runs/fine_tune/*/metrics.json")), "the last result")
+    started.process.kill()
+    started.end()
+    (tune,) = (tmp_path / "runs" / "fine_tune").iterdir()
+    assert not (tune / "stage.json").exists()
+    trained = read_json(tune / "history.json")
+    resumed = command(folder=tmp_path, name="again")
+    assert resumed.end() == 0, resumed.complaint
+    assert manifest_of(tmp_path)["predictions_sha256"] == whole.predictions
+    assert read_json(tune / "history.json") == trained  # its seconds too: not one step anew
+    assert not (tune / "checkpoints").exists()
+    (tune / "checkpoints").mkdir()  # as if a kill had come just after `stage.json`
+    assert command(folder=tmp_path, name="third").end() == 0
+    assert not (tune / "checkpoints").exists()
 
 
 def check_stopped_in_order(started: Started, code: int, number: int) -> None:

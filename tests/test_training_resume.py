@@ -183,6 +183,8 @@ def test_states_go_when_the_results_are_saved_and_not_before(
         with pytest.raises(ZeroDivisionError, match="division"):
             save_results(tmp_path, classifier, **results)
     assert list(states.glob("step-*"))
+    save_results(tmp_path, classifier, **results, keep_states=True)  # for a runner
+    assert list(states.glob("step-*"))
     save_results(tmp_path, classifier, **results)
     assert (tmp_path / "metrics.json").is_file()
     assert not states.exists()

@@ -26,6 +26,11 @@ class FineTuneParams(StageParameters):
         description="finished data_prep folder; none: the newest under runs/",
         json_schema_extra={"plumbing": True},
     )
+    keep_states: bool = Field(
+        False,
+        description="leave the states of the training to the runner, which removes them",
+        json_schema_extra={"plumbing": True},
+    )
     model: str = Field(
         "all-MiniLM-L6-v2",
         min_length=1,

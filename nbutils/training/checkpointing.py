@@ -23,7 +23,6 @@ from safetensors.torch import load_file, save_file
 
 from nbutils.artifacts import sha256_file, write_json
 
-STATES = "checkpoints"  # folder of the states in a fine_tune folder, until its results are saved
 STATE_FILE = "state.json"
 SAVING = ".saving-"  # then the folder is not whole yet
 KEPT = 2  # states: the newest, and the one before in case it is torn

@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbutils.artifacts import read_json, write_json
+from nbutils.artifacts import CHECKPOINTS, read_json, write_json
 from nbutils.label_sets import holds_sets, set_column, to_indicators, to_sets
 from nbutils.metrics import Score, compare_paired, score_predictions
 from nbutils.prediction_files import read_predictions, write_predictions
 from nbutils.set_metrics import compare_micro_f1, score_label_sets
 from nbutils.training.api import FineTuned
-from nbutils.training.checkpointing import STATES
 from nbutils.training.diagnosis import describe_fit
 from nbutils.training.machine import describe_machine
 
@@ -150,10 +149,11 @@ def save_results(
     predictions: pd.DataFrame,
     metrics: Mapping[str, Any],
     data_dir: Path,
+    keep_states: bool = False,
 ) -> None:
     """Write the fine_tune stage folder; `metrics.json` comes last and marks it complete.
 
-    Only then are the training's states removed: a failure before costs no training.
+    The training's states are removed after that: a failure before costs no training.
 
     Parameters
     ----------
@@ -163,13 +163,17 @@ def save_results(
         What is saved.
     data_dir
         The data_prep folder that the model was trained on, kept in `history.json`.
+    keep_states
+        Leave the states to whoever runs the notebook: until the whole stage has ended well, it may
+        have to be run again.
     """
     classifier.save(folder / "model")
     history = classifier.history.as_dict() | {"data_dir": str(data_dir.resolve())}
     write_json(folder / "history.json", history)
     write_predictions(folder / "predictions.parquet", predictions)
     write_json(folder / "metrics.json", metrics)
-    shutil.rmtree(folder / STATES, ignore_errors=True)
+    if not keep_states:
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
 def add_baseline(
