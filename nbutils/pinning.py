@@ -26,9 +26,14 @@ def pin_study(study: Study) -> Study:
         commit = find_commit(prep.dataset, revision=prep.dataset_revision, kind="dataset")
         if commit is not None:
             prep = prep.model_copy(update={"dataset_revision": commit})
-    place = locate_checkpoint(tune.model)
-    if not Path(place).is_dir():
-        commit = find_commit(place, revision=tune.revision)
-        if commit is not None:
-            tune = tune.model_copy(update={"revision": commit})
+    tokenizer = _pin_checkpoint(prep.tokenizer, prep.tokenizer_revision)
+    prep = prep.model_copy(update={"tokenizer_revision": tokenizer})
+    tune = tune.model_copy(update={"revision": _pin_checkpoint(tune.model, tune.revision)})
     return study.model_copy(update={"data_prep": prep, "fine_tune": tune})
+
+
+def _pin_checkpoint(name: str, revision: str | None) -> str | None:
+    place = locate_checkpoint(name)
+    if Path(place).is_dir():
+        return revision
+    return find_commit(place, revision=revision) or revision

@@ -145,7 +145,8 @@ def _versions() -> list[str]:
 
 
 def _tokenizer_fingerprint(study: Study) -> str:
-    return fingerprint_checkpoint(study.data_prep.tokenizer)
+    prep = study.data_prep
+    return fingerprint_checkpoint(prep.tokenizer, revision=prep.tokenizer_revision)
 
 
 def find_notebook(stage: str) -> Path:

@@ -178,9 +178,9 @@ def test_study_is_pinned_to_the_commits_that_its_branches_name(home: Path) -> No
         "from nbutils.params.study import Study; from nbutils.pinning import pin_study; "
         "p = pin_study(Study.of({'name': 'x', 'data_prep': {'dataset': 'org/name'}, "
         "'fine_tune': {'model': 'org/name', 'revision': 'v1'}})); "
-        "print(p.data_prep.dataset_revision, p.fine_tune.revision)"
+        "print(p.data_prep.dataset_revision, p.fine_tune.revision, p.data_prep.tokenizer_revision)"
     )
-    assert ask(code, home, HF_HUB_OFFLINE="1") == f"{CACHED} {OTHER}"
+    assert ask(code, home, HF_HUB_OFFLINE="1") == f"{CACHED} {OTHER} {OTHER}"
 
 
 def test_model_is_loaded_at_the_commit_that_its_fingerprint_names(

@@ -190,6 +190,16 @@ def test_study_of_a_reports_values_shares_the_models_tokenizer_as_its_file_did(
     assert Study.of({"name": "x", "fine_tune": {"model": "a/b"}}).data_prep.tokenizer == "a/b"
 
 
+@pytest.mark.parametrize(("tokenizer", "revision"), [({}, "v1"), ({"tokenizer": "c/d"}, None)])
+def test_models_revision_is_that_of_its_own_tokenizer_alone(
+    tokenizer: dict[str, str], revision: str | None
+) -> None:
+    tune = {"model": "a/b", "revision": "v1"}
+    study = Study.of({"name": "x", "data_prep": tokenizer, "fine_tune": tune})
+    assert study.data_prep.tokenizer_revision == revision
+    assert Study.of(yaml.safe_load(study.to_yaml())) == study
+
+
 def test_cell_values_of_papermill_are_typed() -> None:
     params = FineTuneParams.from_cell({"learning_rate": 3e-5, "epochs": "2", "model": "x"})
     assert (params.learning_rate, params.epochs, params.model) == (3e-5, 2, "x")

@@ -48,7 +48,9 @@ def prepare_data(params: DataPrepParams, folder: Path) -> dict[str, Any]:
     duplicates = find_duplicates(frame, threshold=params.near_duplicate_threshold)
     cleaned = remove_leakage(frame, duplicates, deduplicate=params.deduplicate)
     frame = split_examples(cleaned.frame, params, cleaned.groups)
-    tokenizer = load_tokenizer(params.tokenizer, only_counts=True)
+    tokenizer = load_tokenizer(
+        params.tokenizer, revision=params.tokenizer_revision, only_counts=True
+    )
     tokens = measure_tokens(frame, tokenizer, cutting=params.cutting)
     tfidf = fit_baseline(frame, label_names=texts.label_names) if params.baseline else None
     texts = texts.with_frame(frame)

@@ -75,6 +75,9 @@ class DataPrepParams(StageParameters):
         min_length=1,
         description="checkpoint whose tokenizer measures lengths; in a study, the model's own",
     )
+    tokenizer_revision: str | None = Field(
+        None, description="branch, tag or commit of a hub tokenizer; in a study, the model's own"
+    )
     max_length: int = Field(
         128, ge=8, le=8192, description="tokens a text may have before it is cut, specials included"
     )

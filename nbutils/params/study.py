@@ -24,7 +24,8 @@ SECTIONS: dict[str, type[StageParameters]] = {
 }
 # What a study file and -p reach by section.key; the target belongs to no notebook.
 KEYED: dict[str, type[Parameters]] = {**SECTIONS, "target": Target}
-SHARED = {"tokenizer": "model", **dict(zip(CUTTING, CUTTING, strict=True))}  # data_prep: fine_tune
+TOKENIZER = {"tokenizer": "model", "tokenizer_revision": "revision"}  # data_prep: fine_tune
+SHARED = {**TOKENIZER, **dict(zip(CUTTING, CUTTING, strict=True))}
 SEEDED = ("fine_tune", "error_analysis")
 MERGE = "tag:yaml.org,2002:merge"
 LARGEST_STUDY_FILE = 1_000_000  # bytes; a study file is a page of text
@@ -53,7 +54,8 @@ class Study(Parameters):
         prep, tune = sections.get("data_prep", {}), sections.get("fine_tune")
         if not isinstance(prep, dict) or not isinstance(tune, dict):
             return values
-        shared = {name: tune[source] for name, source in SHARED.items() if source in tune}
+        own = TOKENIZER if "tokenizer" in prep else {}  # the model's revision is of the model
+        shared = {name: tune[s] for name, s in SHARED.items() if s in tune and name not in own}
         return {**values, "data_prep": {**shared, **prep}}
 
     @field_validator("name")
@@ -74,8 +76,10 @@ class Study(Parameters):
         if self.target is None:
             del values["target"]
         prep, tune = values["data_prep"], values["fine_tune"]
-        for name, source in SHARED.items():  # so that changing the model's moves both
-            if prep[name] == tune[source]:
+        same = {name: prep[name] == tune[source] for name, source in SHARED.items()}
+        same["tokenizer_revision"] &= same["tokenizer"]
+        for name in same:
+            if same[name]:  # so that changing the model's moves both
                 del prep[name]
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
