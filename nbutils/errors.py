@@ -42,6 +42,10 @@ class TrainingDivergedError(NbutilsError):
         self.kept_step, self.history, self.kept = kept_step, history, kept
 
 
+class NotApplicableError(NbutilsError):
+    """A section of the analysis says nothing about this kind of data, and why."""
+
+
 class NotebookFailedError(NbutilsError):
     """A notebook stopped before its last cell."""
 

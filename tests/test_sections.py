@@ -1,0 +1,98 @@
+"""Sections: each switched off alone, and failing alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from nbutils.analysis.advice import Advice, rank_advice
+from nbutils.errors import NotApplicableError, ParameterError
+from nbutils.params.error_analysis import ErrorAnalysisParams
+from nbutils.sections import Sections
+from nbutils.tables import Facts
+
+
+@dataclass(frozen=True)
+class Count:
+    n: int
+
+    def findings(self) -> Mapping[str, Any]:
+        return {"n": self.n}
+
+    def advice(self) -> Sequence[Advice]:
+        return [Advice("Count again.", "It was odd.", 0.1, "slices")] if self.n % 2 else []
+
+
+def count_letters(word: str, *, only: str) -> Count:
+    if not word:
+        raise NotApplicableError("there is no word")
+    return Count(word.index(only))
+
+
+def test_section_keeps_what_it_found_and_advises() -> None:
+    sections = Sections()
+    found = sections.run("slices", count_letters, "word", only="o")
+    assert found.value == Count(1)
+    assert sections.findings() == {"slices": {"status": "done", "n": 1}}
+    assert [advice.action for advice in sections.advice()] == ["Count again."]
+    assert "2" in repr(found.show(lambda value, more: Facts({"n": value.n + more}), 1))
+
+
+@pytest.mark.parametrize(
+    ("skip", "word", "status", "why"),
+    [
+        (("slices",), "word", "skipped", "Switched off by the parameter skip."),
+        ((), "", "not applicable", "there is no word"),
+        ((), "bird!", "failed", "ValueError: substring not found"),
+    ],
+)
+def test_section_without_a_value_says_why_once(
+    skip: tuple[str, ...], word: str, status: str, why: str
+) -> None:
+    sections = Sections(skip)
+    found = sections.run("slices", count_letters, word, only="o")
+    assert sections.run("shift", count_letters, "word", only="w").value == Count(0)
+    assert sections.findings()["slices"] == {"status": status, "why": why}
+    assert sections.advice() == []
+    assert why in repr(found.show(lambda value: 1 / 0))
+    assert found.show(lambda value: 1 / 0) is None
+    json.dumps(sections.findings())
+
+
+def test_view_that_fails_is_named() -> None:
+    def plot_count(value: Count) -> None:
+        raise KeyError("colour")
+
+    shown = Sections().run("slices", count_letters, "word", only="o").show(plot_count)
+    assert "plot_count failed: KeyError: 'colour'" in repr(shown)
+
+
+def test_interruption_is_not_taken_for_a_failure() -> None:
+    def wait() -> Count:
+        raise KeyboardInterrupt("stop")
+
+    with pytest.raises(KeyboardInterrupt, match="stop"):
+        Sections().run("slices", wait)
+
+
+def test_advice_worth_most_comes_first() -> None:
+    gains = [None, 0.01, 0.2, None, 0.0]
+    found = [Advice(str(place), "", gain, "slices") for place, gain in enumerate(gains)]
+    assert [advice.action for advice in rank_advice(found, most=4)] == ["2", "1", "4", "0"]
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [("slices, shift", ["slices", "shift"]), ("['slices']", ["slices"]), ("[]", []), (None, [])],
+)
+def test_sections_to_skip_are_read_from_a_command_line(value: Any, names: list[str]) -> None:
+    assert ErrorAnalysisParams.of({"skip": value}).skip == names
+
+
+def test_unknown_section_to_skip_is_refused() -> None:
+    with pytest.raises(ParameterError, match=r"'slice' is no section; did you mean 'slices'\?"):
+        ErrorAnalysisParams.of({"skip": "slice"})
