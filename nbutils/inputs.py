@@ -78,7 +78,14 @@ def _train(folder: Path, data_dir: Path) -> None:
     scores = score_splits(predictions, n_classes=len(classifier.classes.names), seed=params.seed)
     metrics = build_metrics(classifier, scores)
     metrics = add_baseline(metrics, predictions, data_dir=data_dir)
-    save_results(folder, classifier, predictions=predictions, metrics=metrics, data_dir=data_dir)
+    save_results(
+        folder,
+        classifier,
+        predictions=predictions,
+        metrics=metrics,
+        data_dir=data_dir,
+        train_ids=data["train"]["example_id"],
+    )
 
 
 def open_data_of(model_dir: Path, data_dir: str | None) -> Path:

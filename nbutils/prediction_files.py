@@ -1,15 +1,19 @@
-"""The predictions of held-out texts as a file: written with its types, read back as it was."""
+"""Predictions as files, of held-out texts and during training: read back as they were."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nbutils.artifacts import write_bytes
 from nbutils.label_sets import holds_sets, set_column
 
+DYNAMICS = "training_dynamics.parquet"
 LABEL_COLUMNS = ("label", "predicted")
 
 
@@ -46,3 +50,20 @@ def read_predictions(path: Path) -> pd.DataFrame:
         for name in LABEL_COLUMNS:
             predictions[name] = set_column(predictions[name])
     return predictions
+
+
+def write_dynamics(path: Path, given: NDArray[np.float32], *, example_ids: Sequence[int]) -> None:
+    """Write training dynamics as a Parquet file, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Its folder must exist.
+    given
+        Probability of the given label, shape (E, N), NaN where an epoch did not get to the text.
+    example_ids
+        Of the N training texts.
+    """
+    epochs = {f"epoch_{epoch + 1}": row for epoch, row in enumerate(given)}
+    table = pd.DataFrame({"example_id": np.asarray(example_ids, np.int64), **epochs})
+    write_bytes(path, table.to_parquet(index=False))

@@ -86,6 +86,8 @@ def assert_same(first: nbutils.FineTuned, second: nbutils.FineTuned) -> None:
         pd.testing.assert_frame_equal(
             getattr(first.history, table)[columns], getattr(second.history, table)[columns]
         )
+    dynamics = [found.history.dynamics for found in (first, second)]
+    np.testing.assert_array_equal(*dynamics)  # NaN where early stopping came before a text
     assert first.history.best_step == second.history.best_step
     assert first.history.stopped == second.history.stopped
 
@@ -154,7 +156,8 @@ def test_last_state_is_one_set_of_weights(
     classifier = train(tiny_bert, reviews, tmp_path / "c")
     (last,) = (tmp_path / "c").iterdir()
     assert last.name == f"step-{len(classifier.history.steps):08d}"
-    assert {path.stem for path in last.glob("*.safetensors")} == {"weights", "random"}
+    names = {path.stem for path in last.glob("*.safetensors")}
+    assert names == {"weights", "random", "dynamics"}
 
 
 def test_full_disk_at_the_end_does_not_cost_the_training(

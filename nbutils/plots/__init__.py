@@ -11,6 +11,7 @@ from nbutils.plots.data import (
     plot_score_intervals,
     plot_token_lengths,
 )
+from nbutils.plots.dynamics import plot_training_map
 from nbutils.plots.figure import alt_text, show, to_svg
 from nbutils.plots.label_sets import (
     plot_co_occurrence,
@@ -44,6 +45,7 @@ __all__ = [
     "plot_score_intervals",
     "plot_threshold_curve",
     "plot_token_lengths",
+    "plot_training_map",
     "plot_validation_scores",
     "show",
     "to_svg",

@@ -296,7 +296,7 @@ def identify_training(
     params: FineTuneParams, classes: Classes, splits: Sequence[LabelledBatches | None]
 ) -> str:
     """Return a digest of recipe, initial model, classes and data: equal for the same training."""
-    recipe = params.model_dump(mode="json", exclude={"output_dir", "data_dir"})
+    recipe = params.model_dump(mode="json", exclude={"output_dir", "data_dir", "keep_states"})
     checkpoint = fingerprint_checkpoint(params.model, revision=params.revision)
     data = [None if split is None else split.fingerprint() for split in splits]
     return digest([__version__, recipe, checkpoint, list(classes.names), data])

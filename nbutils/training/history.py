@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class History:
 
     `label_entropy` is the loss, in nats, of a model that has learnt the class shares of the
     training split and nothing else. `batch_size` is the number of texts in one forward pass at the
-    end, `notes` what happened on the way that a reader should know.
+    end, `notes` what happened on the way that a reader should know. `dynamics` is the probability
+    of the given label, shape (epochs, training texts); see `nbutils.training.dynamics`.
     """
 
     steps: list[StepRecord] = field(default_factory=list)
@@ -59,6 +62,7 @@ class History:
     batch_size: int = 0
     notes: list[str] = field(default_factory=list)
     peak_memory_mib: float = 0.0
+    dynamics: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property
     def losses(self) -> list[float]:
@@ -89,8 +93,10 @@ class History:
         return self.steps[-1].epoch if self.steps else 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the history as `history.json` holds it."""
-        return asdict(self)
+        """Return the history as `history.json` holds it: all but the dynamics."""
+        values = asdict(replace(self, dynamics=None))
+        del values["dynamics"]
+        return values
 
 
 def _names(record: type[StepRecord] | type[ValidationRecord]) -> list[str]:

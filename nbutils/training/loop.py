@@ -22,6 +22,7 @@ from nbutils.errors import TrainingDivergedError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import autocast, predict_logits, read_logits
 from nbutils.training.checkpointing import Checkpoints
+from nbutils.training.dynamics import Dynamics
 from nbutils.training.embedding import RowEmbedding
 from nbutils.training.examples import LabelledBatches
 from nbutils.training.history import History, StepRecord, ValidationRecord
@@ -102,6 +103,11 @@ class Training:
             precision=self.precision,
             label_entropy=self.objective.label_entropy,
         )
+        self.dynamics = Dynamics(
+            n_texts=len(train.labels),
+            total_steps=self.history.total_steps,
+            steps_per_epoch=self.steps_per_epoch,
+        )
         self.best_state: dict[str, torch.Tensor] | None = None
         self.best_rank: Rank | None = None
         self.without_gain = 0
@@ -119,6 +125,7 @@ class Training:
         """
         keep_pages()
         self._take_up()
+        self.history.dynamics = self.dynamics.given
         if self.is_finished:  # by a process that ended before the result was used
             return self.history
         self.begin = time.perf_counter() - self.history.seconds
@@ -224,7 +231,9 @@ class Training:
         """Compute the gradients of an effective batch, in as many passes as fit into memory."""
         while True:
             try:
-                return math.fsum(self._backward(part, rows) for part in self._parts(rows, step))
+                return math.fsum(
+                    self._backward(part, rows, step) for part in self._parts(rows, step)
+                )
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -246,7 +255,7 @@ class Training:
             embedding.clear()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def _backward(self, part: Rows, whole: Rows) -> float:
+    def _backward(self, part: Rows, whole: Rows, step: int) -> float:
         labels = torch.from_numpy(self.train.labels[part]).to(self.device)
         with autocast(self.device, self.precision):
             logits = read_logits(self.model, self.train.encoded, part)
@@ -255,6 +264,7 @@ class Training:
         # parts of unequal size is not the mean of the whole.
         loss = total / self.objective.weight_of(whole)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.dynamics.note(step, part, logits, labels)
         return loss.item()
 
     def _validate(self) -> None:

@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 from nbutils.artifacts import CHECKPOINTS, read_json, write_json
 from nbutils.label_sets import holds_sets, set_column, to_indicators, to_sets
 from nbutils.metrics import Score, compare_paired, score_predictions
-from nbutils.prediction_files import read_predictions, write_predictions
+from nbutils.prediction_files import (
+    DYNAMICS,
+    read_predictions,
+    write_dynamics,
+    write_predictions,
+)
 from nbutils.set_metrics import compare_micro_f1, score_label_sets
 from nbutils.training.api import FineTuned
 from nbutils.training.diagnosis import describe_fit
@@ -149,6 +154,7 @@ def save_results(
     predictions: pd.DataFrame,
     metrics: Mapping[str, Any],
     data_dir: Path,
+    train_ids: Sequence[int] | None = None,
     keep_states: bool = False,
 ) -> None:
     """Write the fine_tune stage folder; `metrics.json` comes last and marks it complete.
@@ -163,6 +169,9 @@ def save_results(
         What is saved.
     data_dir
         The data_prep folder that the model was trained on, kept in `history.json`.
+    train_ids
+        `example_id` of the N training texts, in their order, for `training_dynamics.parquet`; none:
+        it is not written.
     keep_states
         Leave the states to whoever runs the notebook: until the whole stage has ended well, it may
         have to be run again.
@@ -171,6 +180,8 @@ def save_results(
     history = classifier.history.as_dict() | {"data_dir": str(data_dir.resolve())}
     write_json(folder / "history.json", history)
     write_predictions(folder / "predictions.parquet", predictions)
+    if train_ids is not None and classifier.history.dynamics is not None:
+        write_dynamics(folder / DYNAMICS, classifier.history.dynamics, example_ids=train_ids)
     write_json(folder / "metrics.json", metrics)
     if not keep_states:
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)

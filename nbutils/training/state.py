@@ -30,6 +30,7 @@ def capture(training: Training, *, identity: str) -> TrainingState:
     tensors = {
         "weights": _copies(training.model.state_dict()),
         "random": _random_states(),
+        "dynamics": training.dynamics.tensors(),
     }
     if not training.is_finished:
         tensors["moments"] = _moments(training.optimizer)
@@ -51,6 +52,7 @@ def restore(training: Training, state: TrainingState) -> None:
     if "moments" in state.tensors:
         _restore_moments(training.optimizer, state.tensors["moments"])
     _restore_random(state.tensors["random"])
+    training.dynamics.restore(state.tensors["dynamics"])
     best = state.tensors.get("best")
     training.best_state = None if best is None else dict(best)
     values = state.values

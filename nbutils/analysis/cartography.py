@@ -1,0 +1,153 @@
+"""Which training texts were learnt at once, which never: the map of a data set.
+
+Swayamdipta et al., "Dataset cartography: mapping and diagnosing datasets with training dynamics",
+2020, section 2. They cut a third off by each measure; here the bounds are absolute, so that a data
+set without hard texts shows none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbutils.analysis.advice import Advice
+from nbutils.errors import NotApplicableError
+from nbutils.label_sets import say_labels
+from nbutils.prediction_files import DYNAMICS
+
+REGIONS = ("easy", "ambiguous", "hard")
+WAVERING = 0.25  # of the variability, which is at most 0.5
+BELIEVED = 0.5  # mean probability of the given label
+MOST_HARD = 100  # hard texts that findings list
+
+
+@dataclass(frozen=True)
+class TrainingMap:
+    """How the belief in each training label moved from epoch to epoch.
+
+    Attributes
+    ----------
+    table
+        `example_id, confidence, variability, region`, a row per training text: mean and standard
+        deviation over the epochs of the probability of the given label.
+    hard
+        `example_id, text[, text_pair], label, confidence, variability` of the hard texts, the least
+        believed first; labels by name.
+    epochs
+        Whole epochs that were counted.
+    """
+
+    table: pd.DataFrame
+    hard: pd.DataFrame
+    epochs: int
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of texts in each region."""
+        found = self.table["region"].value_counts()
+        return {region: int(found.get(region, 0)) for region in REGIONS}
+
+    def findings(self) -> Mapping[str, Any]:
+        """Return it for `findings.json`."""
+        listed = self.hard.drop(columns=["text", "text_pair"], errors="ignore").head(MOST_HARD)
+        return {
+            "epochs": self.epochs,
+            "regions": self.counts(),
+            "mean_confidence": float(self.table["confidence"].mean()),
+            "hard": listed.to_dict("records"),
+        }
+
+    def advice(self) -> list[Advice]:
+        """Advise to read the hard texts, where there are any."""
+        n, total = len(self.hard), len(self.table)
+        if not n:
+            return []
+        return [
+            Advice(
+                action=f"Read the {n} hard training texts: are their labels right?",
+                evidence=(
+                    f"In {self.epochs} epochs the model never came to believe the labels of {n} of "
+                    f"{total} training texts ({n / total:.1%}); among such texts wrong labels are "
+                    "frequent."
+                ),
+                gain=None,
+                section="dynamics",
+            )
+        ]
+
+
+def map_training(
+    dynamics: pd.DataFrame, texts: pd.DataFrame, *, label_names: Sequence[str]
+) -> TrainingMap:
+    """Place each training text by how sure the model was of its label, and how steadily.
+
+    Parameters
+    ----------
+    dynamics
+        `example_id, epoch_1, ..., epoch_E`, as fine-tuning writes it; epochs that did not get to
+        every text are left out.
+    texts
+        `example_id, text[, text_pair], label` of the training split, labels by id.
+    label_names
+        K names, index = id.
+
+    Raises
+    ------
+    NotApplicableError
+        There are not two whole epochs.
+    """
+    given = dynamics.drop(columns="example_id").dropna(axis="columns").to_numpy(np.float64)
+    if given.shape[1] < 2:
+        raise NotApplicableError(
+            f"It needs two whole epochs of training, found {given.shape[1]}; train with epochs: 2 "
+            "or more."
+        )
+    table = pd.DataFrame(
+        {
+            "example_id": dynamics["example_id"],
+            "confidence": given.mean(axis=1),
+            "variability": given.std(axis=1),
+        }
+    )
+    doubted = np.where(table["confidence"] < BELIEVED, "hard", "easy")
+    table["region"] = np.where(table["variability"] > WAVERING, "ambiguous", doubted)
+    return TrainingMap(table, _hard(table, texts, label_names), given.shape[1])
+
+
+def read_training_map(model_dir: Path, train: Any, *, label_names: Sequence[str]) -> TrainingMap:
+    """Return the map of a training that left its dynamics in a fine_tune folder.
+
+    Parameters
+    ----------
+    model_dir
+        A finished fine_tune folder.
+    train
+        The training split, a `datasets.Dataset`.
+    label_names
+        K names, index = id.
+
+    Raises
+    ------
+    NotApplicableError
+        The folder has none: it is of an earlier version; or there are not two whole epochs.
+    """
+    path = model_dir / DYNAMICS
+    if not path.is_file():
+        raise NotApplicableError(f"{path} is missing; train again with this version.")
+    wanted = [name for name in ("example_id", "text", "text_pair", "label")
+              if name in train.column_names]  # fmt: skip
+    texts = train.select_columns(wanted).to_pandas()
+    return map_training(pd.read_parquet(path), texts, label_names=label_names)
+
+
+def _hard(table: pd.DataFrame, texts: pd.DataFrame, label_names: Sequence[str]) -> pd.DataFrame:
+    found = table[table["region"] == "hard"].drop(columns="region").merge(texts, on="example_id")
+    found["label"] = say_labels(found["label"], label_names)
+    first = [name for name in ("example_id", "text", "text_pair", "label") if name in found]
+    ordered = found.sort_values(["confidence", "example_id"], ignore_index=True)
+    hard: pd.DataFrame = ordered[[*first, "confidence", "variability"]]
+    return hard

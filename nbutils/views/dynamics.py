@@ -1,0 +1,30 @@
+"""What is shown of the map of the training texts."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from nbutils.analysis.cartography import TrainingMap
+from nbutils.tables import Note, Table, TextExamples
+
+MEANING = {
+    "easy": "believed, and steadily",
+    "ambiguous": "wavering from epoch to epoch",
+    "hard": "not believed, though trained on",
+}
+
+
+def tabulate_regions(found: TrainingMap) -> Table:
+    """Return how many texts are in each region."""
+    counts, n = found.counts(), max(1, len(found.table))
+    rows = [(name, MEANING[name], count, count / n) for name, count in counts.items()]
+    frame = pd.DataFrame(rows, columns=["region", "the given label is", "texts", "share"])
+    return Table(frame, caption=f"Training texts over {found.epochs} epochs", percent=["share"])
+
+
+def show_hard_texts(found: TrainingMap, *, most: int = 10) -> TextExamples | Note:
+    """Return the training texts whose labels are believed least, at most `most` of them."""
+    if found.hard.empty:
+        return Note("Every training label came to be believed.", kind="good")
+    caption = "Training texts whose labels the model never came to believe"
+    return TextExamples(found.hard.head(most), caption=caption)

@@ -1,0 +1,106 @@
+"""Training dynamics: what the model believed of each text, when it was trained on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import make_reviews
+
+import nbutils
+from nbutils.analysis.cartography import map_training
+from nbutils.errors import NotApplicableError
+from nbutils.prediction_files import write_dynamics
+from nbutils.training.dynamics import Dynamics
+
+pytestmark = pytest.mark.filterwarnings("ignore:learning_rate", "ignore:epochs")
+NO_CHANGE = {"learning_rate": 1e-30, "weight_decay": 0.0, "precision": "fp32", "max_length": 16}
+
+
+@pytest.fixture
+def still_bert(tiny_bert: Path, tmp_path: Path) -> Path:
+    """Return the tiny model without dropout: training that changes nothing predicts alike."""
+    folder = tmp_path / "still"
+    folder.mkdir()
+    for path in tiny_bert.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    config = (folder / "config.json").read_text()
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        assert name in config
+        config = config.replace(f'"{name}": 0.1', f'"{name}": 0.0')
+    (folder / "config.json").write_text(config)
+    return folder
+
+
+@pytest.mark.parametrize("accumulation", [1, 3])
+def test_dynamics_are_what_the_model_predicts_of_its_training_texts(
+    still_bert: Path, accumulation: int
+) -> None:
+    rows = make_reviews(30)
+    texts, labels = rows["text"].tolist(), rows["label"].tolist()
+    fixed = {**NO_CHANGE, "model": str(still_bert), "epochs": 2, "batch_size": 4}
+    classifier = nbutils.fine_tune(texts, labels, gradient_accumulation=accumulation, **fixed)
+    given = classifier.history.dynamics
+    assert given is not None
+    assert given.shape == (2, len(texts))
+    predictions = classifier.predict(texts)
+    places = [predictions.label_names.index(str(label)) for label in labels]
+    expected = predictions.pred_probs[np.arange(len(texts)), places]
+    np.testing.assert_allclose(given, [expected, expected], atol=1e-5)
+
+
+def test_epoch_that_was_cut_short_leaves_what_it_did_not_see_unknown(still_bert: Path) -> None:
+    rows = make_reviews(32)
+    found = nbutils.fine_tune(
+        rows["text"].tolist(), rows["label"].tolist(), model=str(still_bert), **NO_CHANGE,
+        batch_size=8, max_steps=6,
+    ).history.dynamics  # fmt: skip
+    assert found is not None
+    assert np.isnan(found).sum(axis=1).tolist() == [0, 16]
+
+
+def test_belief_in_several_labels_is_the_mean_of_the_right_answers() -> None:
+    dynamics = Dynamics(n_texts=3, total_steps=1, steps_per_epoch=1)
+    logits = torch.tensor([[0.0, np.log(3.0)], [np.log(9.0), 0.0]])
+    dynamics.note(0, np.array([2, 0]), logits, torch.tensor([[1, 1], [0, 0]]))
+    np.testing.assert_allclose(dynamics.given, [[0.3, np.nan, 0.625]], rtol=1e-6)
+
+
+def frame(given: list[list[float]], folder: Path) -> pd.DataFrame:
+    path = folder / "training_dynamics.parquet"
+    ids = np.arange(len(given[0])) + 10
+    write_dynamics(path, np.array(given, np.float32), example_ids=ids.tolist())
+    return pd.read_parquet(path)
+
+
+def texts_of(n: int) -> pd.DataFrame:
+    ids = np.arange(n) + 10
+    return pd.DataFrame({"example_id": ids, "text": [f"text {k}" for k in ids], "label": ids % 2})
+
+
+def test_texts_are_easy_ambiguous_or_hard(tmp_path: Path) -> None:
+    given = [[0.9, 0.1, 0.1, 0.2], [1.0, 0.9, 0.2, 0.1], [1.0, 0.9, 0.0, 0.1]]
+    found = map_training(frame(given, tmp_path), texts_of(4), label_names=["a", "b"])
+    assert found.table["region"].tolist() == ["easy", "ambiguous", "hard", "hard"]
+    assert found.table["confidence"].tolist() == pytest.approx([29 / 30, 19 / 30, 0.1, 4 / 30])
+    assert found.table["variability"][1] == pytest.approx(np.std([0.1, 0.9, 0.9]))
+    assert found.hard["example_id"].tolist() == [12, 13]
+    assert found.findings()["regions"] == {"easy": 1, "ambiguous": 1, "hard": 2}
+    assert "2 hard" in found.advice()[0].action
+
+
+def test_all_easy_gives_no_advice(tmp_path: Path) -> None:
+    found = map_training(frame([[0.9] * 4, [1.0] * 4], tmp_path), texts_of(4), label_names=["a"])
+    assert found.advice() == []
+    assert found.hard.empty
+
+
+@pytest.mark.parametrize("given", [[[0.5, 0.5]], [[0.5, 0.5], [np.nan, 0.5]]])
+def test_one_epoch_says_nothing_of_how_belief_moves(
+    tmp_path: Path, given: list[list[float]]
+) -> None:
+    with pytest.raises(NotApplicableError, match="two whole epochs"):
+        map_training(frame(given, tmp_path), texts_of(2), label_names=["a", "b"])
