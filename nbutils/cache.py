@@ -1,41 +1,50 @@
-"""What earlier runs left to be used again: listed, and removed where nothing needs it."""
+"""What earlier runs left to be used again: listed, and removed where nothing needs it.
+
+That is stage folders, and whole folders of reproductions, unfinished or kept.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from nbutils.artifacts import CHECKPOINTS, KEY_LENGTH, LAST_ARTIFACT, STAGE_FILE, STAGES, read_json
+from nbutils.artifacts import CHECKPOINTS, LAST_ARTIFACT, STAGE_FILE, STAGES, read_json
 from nbutils.errors import ParameterError
 from nbutils.locks import has_readers, is_held, locked_if_free
+from nbutils.reproduction_folders import end_reproduction, find_reproductions, is_unfinished
+from nbutils.runs import KEY
 from nbutils.screens import LAST_COMPLETED
 
-KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
+REPRODUCE = "reproduce"  # stands for a stage where a folder is that of a reproduction
 INTERACTIVE = "interactive"  # where a notebook writes that was opened in JupyterLab
 MIB = 2**20  # bytes
-FORGOTTEN = 24 * 3600.0  # seconds after which nobody comes back to an unfinished stage
+FORGOTTEN = 24 * 3600.0  # seconds after which nobody comes back to what is unfinished
 STEP = re.compile(r"step-(\d+)")
 
 State = Literal["finished", "unfinished", "running"]
 
 
 @dataclass(frozen=True)
-class CachedStage:
-    """One stage folder of earlier runs.
+class CachedFolder:
+    """One stage folder of earlier runs, or one folder of a reproduction.
 
     Attributes
     ----------
     stage, key, folder
-        What it is, and where; the key of JupyterLab's own folder is ``"interactive"``.
+        What it is, and where; the key of JupyterLab's own folder is ``"interactive"``. The stage
+        of a reproduction is ``"reproduce"``, its key the folder's name.
     state
-        ``"running"`` while a process makes it or reads it.
+        ``"running"`` while a process makes it or reads it. A reproduction is ``"finished"`` if it
+        ended and was kept, as it differed.
     step
         Of the newest checkpoint that a killed training goes on from; None: there is none.
     size
@@ -55,13 +64,18 @@ class CachedStage:
     used: float
     reports: tuple[str, ...]
 
+    @property
+    def place(self) -> str:
+        """Where it is in the folder of runs."""
+        return self.key if self.stage == REPRODUCE else f"{self.stage}/{self.key}"
+
 
 @dataclass(frozen=True)
 class Pruned:
     """What a pruning removed, or would remove, and what it left because a run needs it."""
 
-    removed: tuple[CachedStage, ...]
-    in_use: tuple[CachedStage, ...]
+    removed: tuple[CachedFolder, ...]
+    in_use: tuple[CachedFolder, ...]
 
     @property
     def freed(self) -> int:
@@ -71,8 +85,8 @@ class Pruned:
 
 def list_cache(
     runs_dir: Path = Path("runs"), *, reports_dir: Path = Path("reports")
-) -> tuple[CachedStage, ...]:
-    """Return all stage folders, in the order of the stages, the latest used first.
+) -> tuple[CachedFolder, ...]:
+    """Return all stage folders in the order of the stages, then reproductions; latest used first.
 
     Parameters
     ----------
@@ -92,7 +106,11 @@ def list_cache(
         for stage in STAGES
         for folder in _stage_folders(runs_dir / stage)
     ]
-    return tuple(sorted(found, key=lambda entry: (STAGES.index(entry.stage), -entry.used)))
+    found += [_describe_reproduction(folder) for folder in find_reproductions(runs_dir)]
+    order = (*STAGES, REPRODUCE)
+    # one that was reproduced meanwhile is gone
+    left = (entry for entry in found if entry.folder.is_dir())
+    return tuple(sorted(left, key=lambda entry: (order.index(entry.stage), -entry.used)))
 
 
 def prune_cache(
@@ -102,17 +120,18 @@ def prune_cache(
     everything: bool = False,
     dry_run: bool = False,
 ) -> Pruned:
-    """Remove finished stages that no report uses, and unfinished ones that are a day old.
+    """Remove finished stages that no report uses, and what else nobody has used for a day.
 
-    What a running process works on or reads from stays, whatever is asked for. Nothing but stage
-    folders is removed, and no link is followed.
+    That is unfinished stages, and reproductions. What a running process works on or reads from
+    stays, whatever is asked for. Nothing but stage folders and folders of reproductions is removed,
+    and no link is followed.
 
     Parameters
     ----------
     runs_dir, reports_dir
         As for `list_cache`.
     everything
-        Remove all stages, those in reports and those of JupyterLab too.
+        Remove all of them, stages in reports and those of JupyterLab too.
     dry_run
         Remove nothing, and return what would be removed.
 
@@ -128,20 +147,22 @@ def prune_cache(
             f"--reports-dir {reports_dir}: no such folder, so it is not known which stages reports "
             "use; name the folder, or remove every stage with --prune --all"
         )
-    removed: list[CachedStage] = []
-    in_use: list[CachedStage] = []
+    removed: list[CachedFolder] = []
+    in_use: list[CachedFolder] = []
     for entry in list_cache(runs_dir, reports_dir=reports_dir):
         if not everything and not _is_unneeded(entry):
             continue
         with _unused(entry, runs_dir, dry_run=dry_run) as unused:
+            if not entry.folder.is_dir():  # its own command has just removed it
+                continue
             if unused and not dry_run:
                 _remove(entry)
         (removed if unused else in_use).append(entry)
     return Pruned(tuple(removed), tuple(in_use))
 
 
-def describe_cache(entries: Sequence[CachedStage]) -> str:
-    """Return the list of stage folders as a table of text, with their total below."""
+def describe_cache(entries: Sequence[CachedFolder]) -> str:
+    """Return the list of folders as a table of text, with their total below."""
     if not entries:
         return "no stage folders"
     rows = [("stage", "key", "state", "MiB", "last used", "reports")]
@@ -159,24 +180,27 @@ def describe_cache(entries: Sequence[CachedStage]) -> str:
 def describe_pruned(pruned: Pruned, *, dry_run: bool) -> str:
     """Return which folders went, which stayed because a run needs them, and what was freed."""
     done = "would remove" if dry_run else "removed"
-    lines = [f"{done} {entry.stage}/{entry.key}" for entry in pruned.removed]
-    lines += [f"kept {entry.stage}/{entry.key}: a run is using it" for entry in pruned.in_use]
+    lines = [f"{done} {entry.place}" for entry in pruned.removed]
+    lines += [f"kept {entry.place}: a run is using it" for entry in pruned.in_use]
     freed = f"{'would free' if dry_run else 'freed'} {_mebibytes(pruned.removed)}"
     return "\n".join([*lines, f"{freed} ({_count(pruned.removed)})"])
 
 
-def _count(entries: Sequence[CachedStage]) -> str:
-    return f"{len(entries)} stage folder{'s' * (len(entries) != 1)}"
+def _count(entries: Sequence[CachedFolder]) -> str:
+    reproductions = sum(entry.stage == REPRODUCE for entry in entries)
+    counts = {"stage folder": len(entries) - reproductions, "reproduction": reproductions}
+    told = [(count, noun) for noun, count in counts.items() if count] or [(0, "stage folder")]
+    return ", ".join(f"{count} {noun}{'s' * (count != 1)}" for count, noun in told)
 
 
-def _mebibytes(entries: Sequence[CachedStage]) -> str:
+def _mebibytes(entries: Sequence[CachedFolder]) -> str:
     return f"{sum(entry.size for entry in entries) / MIB:.1f} MiB"
 
 
-def _is_unneeded(entry: CachedStage) -> bool:
+def _is_unneeded(entry: CachedFolder) -> bool:
     if entry.key == INTERACTIVE:
         return False
-    if entry.state == "finished":
+    if entry.state == "finished" and entry.stage != REPRODUCE:
         return not entry.reports
     return time.time() - entry.used > FORGOTTEN
 
@@ -195,39 +219,53 @@ def _stage_folders(parent: Path) -> list[Path]:
 
 def _describe(
     stage: str, folder: Path, *, runs_dir: Path, reports: Mapping[str, Mapping[str, float]]
-) -> CachedStage:
+) -> CachedFolder:
     last = LAST_ARTIFACT[stage] if folder.name == INTERACTIVE else STAGE_FILE
     finished = (folder / last).is_file()
     users = reports.get(folder.name, {})
     size, changed = _measure(folder)
     state: State = "finished" if finished else "unfinished"
-    return CachedStage(
+    return CachedFolder(
         stage=stage,
         key=folder.name,
         folder=folder,
         state="running" if _is_running(runs_dir, folder.name) else state,
-        step=_last_step(folder / CHECKPOINTS),
+        step=_last_step((folder / CHECKPOINTS).glob("step-*")),
         size=size,
         used=max([changed, *users.values()]),
         reports=tuple(sorted(users)),
     )
 
 
+def _describe_reproduction(folder: Path) -> CachedFolder:
+    size, changed = _measure(folder)
+    state: State = "unfinished" if is_unfinished(folder) else "finished"
+    return CachedFolder(
+        stage=REPRODUCE,
+        key=folder.name,
+        folder=folder,
+        state="running" if _is_running(folder.parent, folder.name) else state,
+        step=_last_step(folder.glob(f"fine_tune/*/{CHECKPOINTS}/step-*")),
+        size=size,
+        used=changed,
+        reports=(),
+    )
+
+
 def _measure(folder: Path) -> tuple[int, float]:
     """Return the bytes in a folder, and when something in it last changed."""
-    size, changed = 0, folder.lstat().st_mtime
-    for path in folder.rglob("*"):
-        try:
-            status = path.lstat()
-        except FileNotFoundError:  # a run is at work in it
-            continue
-        size += 0 if path.is_dir() else status.st_size
-        changed = max(changed, status.st_mtime)
+    size, changed = 0, 0.0
+    for place, folders, files in os.walk(folder):  # unlike `rglob` it bears that a folder goes
+        for name in (".", *folders, *files):
+            with suppress(FileNotFoundError):  # a run is at work in it
+                status = Path(place, name).lstat()
+                size += 0 if stat.S_ISDIR(status.st_mode) else status.st_size
+                changed = max(changed, status.st_mtime)
     return size, changed
 
 
-def _last_step(checkpoints: Path) -> int | None:
-    names = [path.name for path in checkpoints.glob("step-*")]
+def _last_step(states: Iterable[Path]) -> int | None:
+    names = [path.name for path in states]
     return max((int(match[1]) for match in map(STEP.fullmatch, names) if match), default=None)
 
 
@@ -247,7 +285,7 @@ def _is_running(runs_dir: Path, key: str) -> bool:
 
 
 @contextmanager
-def _unused(entry: CachedStage, runs_dir: Path, *, dry_run: bool) -> Iterator[bool]:
+def _unused(entry: CachedFolder, runs_dir: Path, *, dry_run: bool) -> Iterator[bool]:
     """Yield whether no run needs the folder, and hold its lock meanwhile, so that none begins."""
     if dry_run:
         yield not _is_running(runs_dir, entry.key)
@@ -256,8 +294,13 @@ def _unused(entry: CachedStage, runs_dir: Path, *, dry_run: bool) -> Iterator[bo
         yield free and not has_readers(runs_dir, entry.key)
 
 
-def _remove(entry: CachedStage) -> None:
-    # What says that it is finished goes first: half a folder must never be taken for a whole one.
+def _remove(entry: CachedFolder) -> None:
+    # What says that it is finished, or can be gone on with, goes first: half a folder must never
+    # be taken for a whole one.
+    if entry.stage == REPRODUCE:
+        end_reproduction(entry.folder)
+        shutil.rmtree(entry.folder)
+        return
     for name in (STAGE_FILE, LAST_ARTIFACT[entry.stage]):
         (entry.folder / name).unlink(missing_ok=True)
     shutil.rmtree(entry.folder)

@@ -16,7 +16,6 @@ import math
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +35,7 @@ from nbutils.kernels import (
     launch_code,
     memory_limit_mib,
 )
+from nbutils.private_folders import private_folder
 from nbutils.progress import Limits, OnProgress
 from nbutils.widgets import PROGRESS_MIME
 
@@ -215,8 +215,8 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
         )
         client.limits = limits or Limits(cell_seconds=execution_timeout)
         client.timeout_func = lambda _: client.limits.next_timeout()
-        with tempfile.TemporaryDirectory(prefix="nbutils-") as private:
-            client.private_dir = Path(private)
+        with private_folder() as private:
+            client.private_dir = private
             # What the kernel's process itself writes (a crash in C++, say) is kept for the report
             # and does not mix with the lines of this process.
             with (client.private_dir / KERNEL_LOG).open("wb") as log, _no_orphan(client):

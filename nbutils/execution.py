@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import papermill
 from nbutils import errors
 from nbutils.artifacts import write_bytes
 from nbutils.endings import describe_full_disk, is_disk_full
+from nbutils.private_folders import private_folder
 from nbutils.progress import Limits, OnProgress
 
 NO_SPACE = os.strerror(errno.ENOSPC)
@@ -82,8 +82,8 @@ def run_notebook(
 def _execute(source: Path, destination: Path, settings: Mapping[str, Any]) -> None:
     # Papermill writes the notebook in place, so that a full disk would tear it: it gets a place of
     # its own, and what it wrote is put at the destination whole.
-    with tempfile.TemporaryDirectory(prefix="nbutils-") as place:
-        written = Path(place) / destination.name
+    with private_folder() as place:
+        written = place / destination.name
         try:
             papermill.execute_notebook(
                 _literal(source),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import nbutils
-from nbutils.artifacts import NOTEBOOKS, code_fingerprint, digest, project_dir
+from nbutils.artifacts import KEY_LENGTH, NOTEBOOKS, code_fingerprint, digest, project_dir
 from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.errors import DataError
 from nbutils.params.base import StageParameters
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 DECISIVE = ("torch", "transformers", "tokenizers", "datasets", "scikit-learn", "numpy")
 NOTEBOOK = "notebook.ipynb"
-REPRODUCTION = "reproduction.json"  # in the folder of a reproduction that has not ended
+KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")  # of a stage
 
 
 @dataclass(frozen=True)

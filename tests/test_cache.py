@@ -1,9 +1,10 @@
-"""The cache of stage folders: what is listed, what goes, and what must never go."""
+"""What earlier runs left: what is listed, what goes, and what must never go."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 import pytest
 
 from nbutils import cli
-from nbutils.cache import describe_cache, list_cache, prune_cache
+from nbutils.cache import describe_cache, describe_pruned, list_cache, prune_cache
 from nbutils.errors import DataError, ParameterError
 from nbutils.locks import locked, read_lock
 
 PREP, TUNE, ERRORS = "0123456789abcdef", "fedcba9876543210", "00112233445566ff"
 OLD = "aaaaaaaaaaaaaaaa"
 DAY = 86_400
+KEPT, UNFINISHED = f"reproduce-mine-{'1' * 16}", f"reproduce-my [own] study-{'2' * 16}"
 
 
 def make_stage(
@@ -41,6 +43,35 @@ def make_checkpoint(folder: Path, step: int, *, age: float = 0) -> None:
         os.utime(path, (time.time() - age,) * 2)
 
 
+def make_reproduction(
+    runs: Path, name: str, *, age: float = 0, step: int | None = None, reports: bool = True
+) -> Path:
+    """Make a reproduction's folder as its run leaves it: unfinished if it has a step, else kept."""
+    folder = runs / name
+    make_stage(folder, "data_prep", PREP)
+    tuned = make_stage(folder, "fine_tune", TUNE, finished=step is None)
+    if step is not None:
+        make_checkpoint(tuned, step)
+        (folder / "reproduction.json").write_text("{}", encoding="utf-8")
+    if reports:
+        (folder / "reports").mkdir()
+        (folder / "reports" / "index.html").touch()
+    for path in [folder, *folder.rglob("*")]:
+        os.utime(path, (time.time() - age,) * 2)
+    return folder
+
+
+@pytest.fixture
+def reproduced(tmp_path: Path) -> tuple[Path, Path]:
+    """Return runs and reports: one reproduction that differed, one that was killed; both old."""
+    runs, reports = tmp_path / "runs", tmp_path / "reports"
+    reports.mkdir()
+    make_stage(runs, "error_analysis", ERRORS)
+    make_reproduction(runs, KEPT, age=9 * DAY)
+    make_reproduction(runs, UNFINISHED, age=2 * DAY, step=40, reports=False)
+    return runs, reports
+
+
 @pytest.fixture
 def places(tmp_path: Path) -> tuple[Path, Path]:
     """Return runs and reports: a study with its report, and one that was given up long ago."""
@@ -60,7 +91,7 @@ def places(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def names(entries: Any) -> list[str]:
-    return [f"{entry.stage}/{entry.key}" for entry in entries]
+    return [entry.place for entry in entries]
 
 
 def tree(folder: Path) -> set[str]:
@@ -235,3 +266,127 @@ def test_option_that_needs_prune_is_refused_without_it(
     words = ["cache", "--runs-dir", str(places[0]), "--all"]
     assert cli._guarded(lambda: cli.app(words, standalone_mode=False)) == cli.REFUSED
     assert "they go with --prune" in capsys.readouterr().err
+
+
+def test_reproductions_are_listed_after_the_stages(reproduced: tuple[Path, Path]) -> None:
+    runs, reports = reproduced
+    before = tree(runs)
+    entries = list_cache(runs, reports_dir=reports)
+    assert names(entries) == [f"error_analysis/{ERRORS}", UNFINISHED, KEPT]
+    assert [(e.stage, e.state, e.step) for e in entries[1:]] == [
+        ("reproduce", "unfinished", 40),
+        ("reproduce", "finished", None),
+    ]
+    assert [e.size for e in entries] == [1002, 2004, 2004]
+    assert time.time() - entries[1].used == pytest.approx(2 * DAY, abs=60)
+    assert tree(runs) == before
+    lines = describe_cache(entries).splitlines()
+    assert lines[2].startswith(f"reproduce       {UNFINISHED}  unfinished, at step 40  0.0")
+    assert lines[3].endswith("-")
+    assert lines[-1] == "1 stage folder, 2 reproductions, 0.0 MiB"
+
+
+def test_reproductions_go_once_they_are_forgotten(reproduced: tuple[Path, Path]) -> None:
+    runs, reports = reproduced
+    fresh = {f"reproduce-mine-{digit * 16}" for digit in "34"}
+    for name, step in zip(sorted(fresh), (None, 8), strict=True):
+        make_reproduction(runs, name, age=0.5 * DAY, step=step)
+    before = tree(runs)
+    planned = prune_cache(runs, reports_dir=reports, dry_run=True)
+    assert tree(runs) == before
+    pruned = prune_cache(runs, reports_dir=reports)
+    assert names(planned.removed) == [f"error_analysis/{ERRORS}", UNFINISHED, KEPT]
+    assert names(planned.removed) == names(pruned.removed)
+    assert (planned.freed, pruned.freed) == (5010, 5010)
+    assert {path.name for path in runs.iterdir()} == {"error_analysis", *fresh}
+    assert set(names(prune_cache(runs, reports_dir=reports, everything=True).removed)) == fresh
+    assert tree(runs) == {"error_analysis"}
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_reproduction_that_runs_is_never_removed(
+    reproduced: tuple[Path, Path], dry_run: bool
+) -> None:
+    runs, reports = reproduced
+    with locked(runs, UNFINISHED):
+        states = [entry.state for entry in list_cache(runs, reports_dir=reports)]
+        assert states == ["finished", "running", "finished"]
+        pruned = prune_cache(runs, reports_dir=reports, everything=True, dry_run=dry_run)
+        assert names(pruned.in_use) == [UNFINISHED]
+        assert (runs / UNFINISHED / "reproduction.json").is_file()
+    assert names(pruned.removed) == [f"error_analysis/{ERRORS}", KEPT]
+    assert f"kept {UNFINISHED}: a run" in describe_pruned(pruned, dry_run=dry_run)
+
+
+def test_removal_that_is_cut_short_leaves_nothing_to_go_on_with(
+    reproduced: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_interrupted(folder: Path) -> None:
+        raise KeyboardInterrupt(folder.name)
+
+    runs, reports = reproduced
+    shutil.rmtree(runs / "error_analysis")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", be_interrupted)
+        with pytest.raises(KeyboardInterrupt, match=r"reproduce-my \[own\] study"):
+            prune_cache(runs, reports_dir=reports, everything=True)
+    states = {entry.key: entry.state for entry in list_cache(runs, reports_dir=reports)}
+    assert states[UNFINISHED] == "finished"
+    assert UNFINISHED in names(prune_cache(runs, reports_dir=reports, everything=True).removed)
+
+
+def test_reproduction_with_something_of_somebodys_own_in_it_is_left_alone(
+    reproduced: tuple[Path, Path], tmp_path: Path
+) -> None:
+    runs, reports = reproduced
+    precious = make_reproduction(tmp_path / "elsewhere", KEPT, step=4)
+    digits = iter("3456789abc")
+
+    def make_odd() -> Path:
+        return make_reproduction(runs, f"reproduce-odd-{next(digits) * 16}", step=4)
+
+    (make_odd() / "notes.txt").touch()
+    (make_odd() / "fine_tune" / "notes").mkdir()
+    (make_odd() / "error_analysis").symlink_to(precious / "data_prep")
+    (make_odd() / "data_prep" / ("d" * 16)).symlink_to(precious)
+    (runs / f"reproduce-link-{'1' * 16}").symlink_to(precious)
+    (runs / f"reproduce-file-{'1' * 16}").touch()
+    (runs / f"reproduce-empty-{'1' * 16}").mkdir()
+    (runs / f"reproduce-pages-{'1' * 16}" / "reports").mkdir(parents=True)
+    (runs / f"reproduce-marked-{'1' * 16}" / "reproduction.json").mkdir(parents=True)
+    make_reproduction(runs, "reproduce-mine-0123456789ABCDEF", step=4)
+    make_reproduction(runs, f"reproduce-{'1' * 16}", step=4)
+    make_reproduction(runs, f"mine-reproduce-mine-{'1' * 16}", step=4)
+    (runs / UNFINISHED / "fine_tune" / TUNE / "link").symlink_to(precious)
+    before = tree(runs)
+    pruned = prune_cache(runs, reports_dir=reports, everything=True)
+    assert names(pruned.removed) == [f"error_analysis/{ERRORS}", UNFINISHED, KEPT]
+    gone = tuple(f"{name}/" for name in (f"error_analysis/{ERRORS}", UNFINISHED, KEPT))
+    assert tree(runs) == {path for path in before if not f"{path}/".startswith(gone)}
+    assert (precious / "data_prep" / PREP / "stage.json").is_file()
+
+
+def test_command_tells_reproductions_from_stages(
+    reproduced: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["cache", "--runs-dir", str(reproduced[0]), "--reports-dir", str(reproduced[1])]
+    prune = [*words, "--prune"]
+    assert cli._guarded(lambda: cli.app(prune, standalone_mode=False)) == cli.DONE
+    assert capsys.readouterr().out == (
+        f"removed error_analysis/{ERRORS}\nremoved {UNFINISHED}\nremoved {KEPT}\n"
+        "freed 0.0 MiB (1 stage folder, 2 reproductions)\n"
+    )
+
+
+def test_reproduction_that_removed_itself_meanwhile_is_no_error(
+    reproduced: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove_two(folder: Path, remove: Any = shutil.rmtree) -> None:
+        remove(folder)
+        remove(folder.parent / KEPT)
+
+    runs, reports = reproduced
+    shutil.rmtree(runs / "error_analysis")
+    monkeypatch.setattr(shutil, "rmtree", remove_two)
+    pruned = prune_cache(runs, reports_dir=reports)
+    assert (names(pruned.removed), pruned.freed, pruned.in_use) == ([UNFINISHED], 2004, ())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -184,6 +186,27 @@ def test_nothing_is_left_behind(tmp_path: Path, temporary: Path) -> None:
     assert list(temporary.iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.ipynb", "out.ipynb"]
     assert own_kernels() == []
+
+
+RUN = """\
+import pathlib, sys
+from nbutils.execution import run_notebook
+run_notebook(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), parameters={})
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells who lives")
+def test_what_a_killed_command_left_goes_with_the_next(tmp_path: Path, temporary: Path) -> None:
+    kill = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"
+    source, out = write_notebook(tmp_path, "x = 1", kill), tmp_path / "out.ipynb"
+    words = [sys.executable, "-c", RUN, str(source), str(out)]
+    killed = subprocess.run(
+        words, env={**os.environ, "TMPDIR": str(temporary)}, timeout=120, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(temporary.glob("nbutils-*/owner.json"))) == 2
+    run_notebook(write_notebook(tmp_path, "x = 1"), out, parameters={})
+    assert list(temporary.iterdir()) == []
 
 
 LAST_DUTIES = """\

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 from conftest import make_reviews
 
+from nbutils.cache import list_cache
 from nbutils.errors import DataError, ParameterError
 from nbutils.manifest import describe_changes
 from nbutils.progress import Progress
@@ -355,6 +356,8 @@ def test_killed_reproduction_goes_on_from_its_last_state_to_the_same_bits(
     again = f"nbutils: terminated; go on with: nbutils reproduce {long_page}\n"
     assert complaint == (again if number == signal.SIGTERM else "")
     step, watcher = last_step(tmp_path), Steps()
+    (listed,) = list_cache(tmp_path / "runs", reports_dir=tmp_path)
+    assert (listed.stage, listed.state, listed.step) == ("reproduce", "unfinished", step)
     options = ReproduceOptions(runs_dir=tmp_path / "runs")
     result = reproduce_report(long_page, options=options, watcher=watcher)
     assert result.verdict == "bit-identical", describe_reproduction(result)
@@ -375,6 +378,8 @@ def test_reproduction_that_ended_starts_from_nothing_the_next_time(
     first = reproduce_report(page, options=options)
     assert (first.verdict, first.folder) == ("different", *(tmp_path / "runs").iterdir())
     assert first.folder is not None
+    (listed,) = list_cache(tmp_path / "runs", reports_dir=tmp_path)
+    assert (listed.folder, listed.state) == (first.folder, "finished")
     (first.folder / "of-the-first").touch()
     watcher = Steps()
     second = reproduce_report(page, options=options, watcher=watcher)

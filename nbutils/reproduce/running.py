@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nbutils.artifacts import STAGE_FILE, STAGES, digest, read_json, write_json
+from nbutils.artifacts import STAGES, digest, read_json
 from nbutils.errors import CheckpointError, DataError, NotebookFailedError, ParameterError
 from nbutils.locks import Waiting, locked
 from nbutils.params.study import Study
@@ -20,7 +20,13 @@ from nbutils.report.page import read_manifest
 from nbutils.reproduce.checking import Check, check_checkpoint, check_data, check_seals
 from nbutils.reproduce.comparing import Comparison, compare_manifests
 from nbutils.reproduce.rebuilding import rebuild_study
-from nbutils.runs import REPRODUCTION, RunOptions, StudyRun, StudyWatcher
+from nbutils.reproduction_folders import (
+    REPORTS,
+    begin_reproduction,
+    end_reproduction,
+    name_reproduction,
+)
+from nbutils.runs import RunOptions, StudyRun, StudyWatcher
 from nbutils.study import REFUSED, check_study, run_study
 
 if TYPE_CHECKING:
@@ -135,13 +141,15 @@ def reproduce_report(
         return Reproduction(report, inputs)
     check_study(study)
     folder = _folder(study.name, manifest, options)
-    reports = folder / "reports" if options.reports_dir is None else options.reports_dir
+    reports = folder / REPORTS if options.reports_dir is None else options.reports_dir
     study = study.model_copy(update={"name": f"{study.name}-reproduced"})
     command = _command(report, options) + " --trust-remote-code" * trusting
     with _own(folder, watcher):
         run = _run(study, command, folder=folder, reports_dir=reports, watcher=watcher)
         comparison = _compare(run, manifest, report)
-        _end(folder, keep=comparison.verdict == "different")
+        end_reproduction(folder)
+        if comparison.verdict != "different":
+            shutil.rmtree(folder, ignore_errors=True)
     page = run.report_dir / "index.html"
     if comparison.verdict == "different":
         return Reproduction(report, inputs, comparison, folder, page)
@@ -151,7 +159,7 @@ def reproduce_report(
 def _folder(name: str, manifest: Mapping[str, Any], options: ReproduceOptions) -> Path:
     """Return where a reproduction runs: the same for the same report and inputs."""
     given = [_place(options.data), _place(options.model)]
-    return options.runs_dir / f"reproduce-{name}-{digest([manifest, given])}"
+    return options.runs_dir / name_reproduction(name, digest([manifest, given]))
 
 
 def _place(given: str | None) -> str | None:
@@ -176,34 +184,14 @@ def _own(folder: Path, watcher: StudyWatcher | None) -> Iterator[None]:
 
 @contextmanager
 def _begun(folder: Path) -> Iterator[None]:
-    _begin(folder)
+    begin_reproduction(folder)
     try:
         yield
     except REFUSED:
         if not any(folder.glob("fine_tune/*")):  # a training is worth more than a tidy folder
-            _end(folder, keep=False)
+            end_reproduction(folder)
+            shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _begin(folder: Path) -> None:
-    """Make a folder empty, unless it is that of a reproduction that has not ended."""
-    if (folder / REPRODUCTION).is_file():
-        # Were all stages there, a page in --reports-dir of an earlier reproduction, made of stages
-        # of the same keys, would be taken for the page of this one.
-        for finished in (folder / STAGES[-1]).glob(f"*/{STAGE_FILE}"):
-            finished.unlink()
-        return
-    if folder.exists():  # of a reproduction that ended: "without the cache" means its stages too
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    write_json(folder / REPRODUCTION, {"status": "unfinished"})
-
-
-def _end(folder: Path, *, keep: bool) -> None:
-    # the mark goes first: what is half removed must not be gone on with
-    (folder / REPRODUCTION).unlink(missing_ok=True)
-    if not keep:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _untrusted(report: Path, study: Study) -> str:
