@@ -82,13 +82,14 @@ def texts_of(n: int) -> pd.DataFrame:
 
 
 def test_texts_are_easy_ambiguous_or_hard(tmp_path: Path) -> None:
-    given = [[0.9, 0.1, 0.1, 0.2], [1.0, 0.9, 0.2, 0.1], [1.0, 0.9, 0.0, 0.1]]
-    found = map_training(frame(given, tmp_path), texts_of(4), label_names=["a", "b"])
-    assert found.table["region"].tolist() == ["easy", "ambiguous", "hard", "hard"]
-    assert found.table["confidence"].tolist() == pytest.approx([29 / 30, 19 / 30, 0.1, 4 / 30])
+    given = [[0.9, 0.1, 0.1, 0.2, 0.2], [1, 0.9, 0.2, 0.1, 0.4], [1, 0.9, 0.0, 0.1, 0.7]]
+    found = map_training(frame(given, tmp_path), texts_of(5), label_names=["a", "b"])
+    assert found.table["region"].tolist() == ["easy", "ambiguous", "hard", "hard", "easy"]
+    means = [29 / 30, 19 / 30, 0.1, 4 / 30, 13 / 30]
+    assert found.table["confidence"].tolist() == pytest.approx(means)
     assert found.table["variability"][1] == pytest.approx(np.std([0.1, 0.9, 0.9]))
     assert found.hard["example_id"].tolist() == [12, 13]
-    assert found.findings()["regions"] == {"easy": 1, "ambiguous": 1, "hard": 2}
+    assert found.findings()["regions"] == {"easy": 2, "ambiguous": 1, "hard": 2}
     assert "2 hard" in found.advice()[0].action
 
 

@@ -22,7 +22,7 @@ from nbutils.prediction_files import DYNAMICS
 
 REGIONS = ("easy", "ambiguous", "hard")
 WAVERING = 0.25  # of the variability, which is at most 0.5
-BELIEVED = 0.5  # mean probability of the given label
+BELIEVED = 0.5  # probability of the given label, on average and in the last epoch
 MOST_HARD = 100  # hard texts that findings list
 
 
@@ -113,8 +113,9 @@ def map_training(
             "variability": given.std(axis=1),
         }
     )
-    doubted = np.where(table["confidence"] < BELIEVED, "hard", "easy")
-    table["region"] = np.where(table["variability"] > WAVERING, "ambiguous", doubted)
+    is_doubted = (table["confidence"] < BELIEVED) & (given[:, -1] < BELIEVED)
+    is_wavering = table["variability"] > WAVERING
+    table["region"] = np.select([is_doubted, is_wavering], ["hard", "ambiguous"], "easy")
     return TrainingMap(table, _hard(table, texts, label_names), given.shape[1])
 
 
