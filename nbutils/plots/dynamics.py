@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbutils.analysis.cartography import REGIONS
 from nbutils.plots.figure import axes_for, describe, legend_above, percent, styled
 from nbutils.plots.palette import BLUE, GREEN, ORANGE
 
@@ -33,7 +32,7 @@ def plot_training_map(found: TrainingMap, *, ax: Axes | None = None) -> Axes:
     ax = axes_for(ax, height=3.6)
     counts, n = found.counts(), len(found.table)
     random = np.random.default_rng(0)
-    for region in REGIONS:
+    for region in MARKS:
         rows = found.table[found.table["region"] == region]
         most = -(-MOST_POINTS * len(rows) // max(n, MOST_POINTS))
         rows = rows.iloc[np.sort(random.permutation(len(rows))[:most])]
@@ -46,7 +45,7 @@ def plot_training_map(found: TrainingMap, *, ax: Axes | None = None) -> Axes:
     ax.set(xlim=(-0.015, 0.515), ylim=(-0.03, 1.03))
     legend_above(ax)
     shares = ", ".join(
-        f"{counts[region]:,} {region} ({percent(counts[region] / max(n, 1))})" for region in REGIONS
+        f"{counts[region]:,} {region} ({percent(counts[region] / max(n, 1))})" for region in MARKS
     )
     title = "Which training texts were learnt"
     return describe(
