@@ -7,14 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbutils.training.api import FineTuned, fine_tune
+    from nbutils.training.classifier import Classifier
     from nbutils.training.rate_range import RangeTest, find_learning_rate
+    from nbutils.training.saved import load_fine_tuned
 
 __version__ = "0.1.0"
-__all__ = ["FineTuned", "RangeTest", "__version__", "find_learning_rate", "fine_tune"]
+__all__ = [
+    "Classifier",
+    "FineTuned",
+    "RangeTest",
+    "__version__",
+    "find_learning_rate",
+    "fine_tune",
+    "load_fine_tuned",
+]
 
 HOMES = {
     "fine_tune": "nbutils.training.api",
     "FineTuned": "nbutils.training.api",
+    "Classifier": "nbutils.training.classifier",
+    "load_fine_tuned": "nbutils.training.saved",
     "find_learning_rate": "nbutils.training.rate_range",
     "RangeTest": "nbutils.training.rate_range",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from nbutils.batching import Encoded, sorted_batches
 from nbutils.encoder.swap import fast_encoder, refresh_encoder
+from nbutils.errors import NbutilsError
+from nbutils.memory import is_out_of_memory, release_memory
 from nbutils.threads import Workers
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 BATCH_TOKENS = 4096  # of each thread
 
 FloatArray = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 
 @contextmanager
@@ -41,7 +44,7 @@ def autocast(device: str, precision: str) -> AbstractContextManager[object]:
     return nullcontext()
 
 
-def read_logits(model: PreTrainedModel, encoded: Encoded, rows: NDArray[np.int64]) -> torch.Tensor:
+def read_logits(model: PreTrainedModel, encoded: Encoded, rows: Rows) -> torch.Tensor:
     """Return the logits of some texts, float32 of shape (B, K), in whatever mode the model is.
 
     Parameters
@@ -67,7 +70,7 @@ def predict_logits(
 
     Batches are made of texts of similar length, whatever the order they came in; those of a text
     that is read in chunks are the mean of its chunks'. The model is put into evaluation mode for
-    the call and left as it was found.
+    the call and left as it was found. Batches that do not fit into memory are made smaller.
 
     Parameters
     ----------
@@ -77,20 +80,58 @@ def predict_logits(
         N tokenized texts.
     precision
         ``fp32`` or ``bf16``.
+
+    Raises
+    ------
+    NbutilsError
+        A single text does not fit into memory.
     """
     chunks = encoded.chunks  # each alone: a long text's need not share a batch
     logits = np.zeros((len(chunks), model.config.num_labels), np.float64)
     device = model.device.type
 
-    def predict(rows: NDArray[np.int64]) -> None:
+    def predict(rows: Rows) -> None:
         with torch.inference_mode(), autocast(device, precision):  # each thread has its own mode
             logits[rows] = read_logits(model, chunks, rows).cpu().numpy()
 
     with evaluation_mode(model), fast_encoder(model, precision=precision):
         refresh_encoder(model)
-        with Workers(device) as workers:
-            workers.map(predict, sorted_batches(chunks.lengths, batch_tokens=BATCH_TOKENS))
+        _predict_all(predict, chunks.lengths, device)
     return np.asarray(encoded.pool(torch.from_numpy(logits)))
+
+
+def _predict_all(predict: Callable[[Rows], None], lengths: NDArray[np.int64], device: str) -> None:
+    """Call `predict` with batches of all texts, and with smaller ones of those that did not fit."""
+    with Workers(device) as workers:
+        batches = sorted_batches(lengths, batch_tokens=BATCH_TOKENS)
+        tried = workers.map(lambda rows: _too_large(predict, rows), batches)
+    while failed := [rows for rows in tried if len(rows)]:
+        release_memory(device)
+        # one after the other from here on: what is left has the memory to itself
+        left, size = np.concatenate(failed), max(len(rows) * lengths[rows].max() for rows in failed)
+        batches = sorted_batches(lengths[left], batch_tokens=int(size) // 2)
+        tried = [_too_large(predict, left[places]) for places in batches]
+        _refuse_single(tried, lengths)
+
+
+def _too_large(predict: Callable[[Rows], None], rows: Rows) -> Rows:
+    """Return the rows if they do not fit into memory at once; none: they are predicted."""
+    try:
+        predict(rows)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return rows
+    return rows[:0]
+
+
+def _refuse_single(tried: list[Rows], lengths: NDArray[np.int64]) -> None:
+    single = next((rows[0] for rows in tried if len(rows) == 1), None)
+    if single is not None:
+        raise NbutilsError(
+            f"prediction: a single text of {lengths[single]} tokens does not fit into memory; "
+            "lower fine_tune.max_length, or take a smaller fine_tune.model"
+        )
 
 
 def softmax(logits: FloatArray) -> FloatArray:

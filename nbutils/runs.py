@@ -6,6 +6,7 @@ import importlib.metadata
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from nbutils.progress import Limits, Progress
 
 DECISIVE = ("torch", "transformers", "tokenizers", "datasets", "scikit-learn", "numpy")
+LORA = "peft"  # decides too, where it is used
 NOTEBOOK = "notebook.ipynb"
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")  # of a stage
 
@@ -137,12 +139,15 @@ def stage_key(run: StudyRun, stage: str) -> str:
         "fine_tune": [run.fingerprints["checkpoint"]],
     }.get(stage, [])
     code = code_fingerprint(find_notebook(stage))
-    return digest([stage, code, parameters, upstream, inputs, _versions()])
+    return digest([stage, code, parameters, upstream, inputs, _versions(section)])
 
 
-def _versions() -> list[str]:
-    """Return the versions of the libraries that results depend on."""
-    return [f"{name} {importlib.metadata.version(name)}" for name in DECISIVE]
+def _versions(section: StageParameters) -> list[str]:
+    """Return the versions of the libraries that a stage's result depends on."""
+    names = [*DECISIVE]
+    if getattr(section, "lora_rank", None) is not None and find_spec(LORA) is not None:
+        names.append(LORA)  # where it is missing the study is refused
+    return [f"{name} {importlib.metadata.version(name)}" for name in names]
 
 
 def _tokenizer_fingerprint(study: Study) -> str:

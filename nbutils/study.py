@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from nbutils.artifacts import CHECKPOINTS, STAGES, code_fingerprint
-from nbutils.checkpoints.checks import check_checkpoint, check_lora, check_own_code
+from nbutils.checkpoints.checks import (
+    check_checkpoint,
+    check_freezing,
+    check_lora,
+    check_own_code,
+)
 from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.data.fingerprints import fingerprint_source
 from nbutils.data.sources import check_source
@@ -56,6 +61,7 @@ def check_study(study: Study) -> None:
     check_checkpoint(study.fine_tune.model, max_length=study.fine_tune.max_length)
     check_own_code(study.fine_tune)
     check_lora(study.fine_tune)
+    check_freezing(study.fine_tune)
     check_checkpoint(study.data_prep.tokenizer, max_length=study.data_prep.max_length)
 
 

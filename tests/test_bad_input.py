@@ -190,6 +190,7 @@ PARAMETERS = {
     "fine_tune.attention_dropout=1": r"fine_tune\.attention_dropout: should be less than 1",
     "fine_tune.max_length=4": r"fine_tune\.max_length: should be greater than or equal to 8",
     "fine_tune.max_length=512": r"max_length: expected at most 64, the positions .*found 512",
+    "fine_tune.freeze_layers=3": r"freeze_layers: expected at most 2, the layers .*found 3",
     "fine_tune.seed=-1": r"fine_tune\.seed: should be greater than or equal to 0",
     "fine_tune.output_dir=x": r"fine_tune\.output_dir: set by the runner; use --runs-dir",
     "data_prep.task=multilabel": r"task: should be 'auto', 'single_label' or 'multi_label'",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nbutils.artifacts import is_installed
 from nbutils.checkpoints.loading import load_classifier
@@ -69,7 +72,8 @@ def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor], *, share: fl
     """
     assert ours.keys() == theirs.keys()
     for name, expected in theirs.items():
-        size = theirs[name.replace("key.bias", "key.weight")].norm()
+        others = (name.replace("key.bias", other) for other in ("key.weight", "query.bias"))
+        size = next(theirs[other] for other in others if other in theirs).norm()
         error = (ours[name] - expected).norm() / size.clamp_min(1e-5)
         assert error < share, f"{name}: {error}"
 
@@ -83,6 +87,83 @@ def test_logits_and_gradients_are_the_originals(kind: str, padded: bool) -> None
     expected = results(model, batch)
     assert use_fast_encoder(model, precision="fp32")
     assert_same(results(model, batch), expected, share=2e-5)
+
+
+# which weights of the encoder's three layers train, by name
+TRAINED = {
+    "all but the embeddings": lambda name: "embeddings" not in name,
+    "the upper two layers": lambda name: "embeddings" not in name and "layer.0." not in name,
+    "the last layer": lambda name: "embeddings" not in name and not re.search("layer.[01]", name),
+    "the head": lambda name: "classifier" in name,
+    "the embeddings and the head": lambda name: "encoder" not in name,
+    "all but the layer in the middle": lambda name: "layer.1." not in name,
+    "biases": lambda name: name.endswith("bias"),
+    "weights": lambda name: not name.endswith("bias"),
+    "normalisations": lambda name: "LayerNorm" in name,
+    "queries and values": lambda name: re.search("query|value|classifier", name),
+    "keys": lambda name: "key" in name,
+    "attention outputs": lambda name: "attention.output.dense" in name,
+    "inner maps": lambda name: "intermediate" in name,
+    "outer maps": lambda name: re.search(r"\d\.output\.dense", name),
+}
+
+
+@pytest.mark.parametrize("trained", TRAINED)
+def test_gradients_of_a_partly_frozen_model_are_the_originals(trained: str) -> None:
+    model, batch = make_model(), make_batch()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(bool(TRAINED[trained](name)))
+    expected = results(model, batch)
+    use_fast_encoder(model, precision="fp32")
+    found = results(model, batch)
+    assert_same(found, expected, share=2e-5)
+    wanted = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert found.keys() == {"logits", *wanted}
+    assert len(found) > 1
+
+
+class Products(TorchDispatchMode):
+    """Counts matrix products while it is entered, by the shape of their results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: Counter[tuple[int, ...]] = Counter()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        found = func(*args, **(kwargs or {}))
+        if func._overloadpacket in (torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.bmm):
+            self.shapes[tuple(found.shape)] += 1
+        return found
+
+
+def products_of_backward(model: Any, frozen: Callable[[str], object]) -> Counter[tuple[int, ...]]:
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not frozen(name))
+    loss = cross_entropy(model(**make_batch()).logits, LABELS)
+    with Products() as products:
+        loss.backward()
+    return products.shapes
+
+
+def test_frozen_weights_cost_no_product() -> None:
+    model = make_model()
+    use_fast_encoder(model, precision="fp32")
+    inner, outer, projection = (48, 32), (32, 48), (96, 32)
+    whole = products_of_backward(model, lambda name: False)
+    assert whole[inner] == whole[outer] == 3  # the gradients of three layers' weights
+    assert whole[projection] == 2  # the last layer's query is apart
+    inside = products_of_backward(model, lambda name: "encoder" in name)
+    assert not inside[inner] + inside[outer] + inside[projection]
+    below = products_of_backward(model, lambda name: re.search("embeddings|layer.[01]", name))
+    assert below[inner] == below[outer] == 1
+    # what reaches the input of the lowest layer that trains: nobody there asks for it
+    tokens = (33, 32)
+    assert inside[tokens] > 0
+    assert not below[tokens]
+    head = products_of_backward(model, lambda name: "bert" in name)
+    assert sum(head.values()) == 1  # its own weight's
 
 
 def test_bf16_is_as_close_as_autocast(tiny_bert: Path) -> None:

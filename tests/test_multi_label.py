@@ -15,6 +15,7 @@ from conftest import make_topics
 from datasets import Dataset
 
 import nbutils
+from nbutils import plots
 from nbutils.analysis.errors import find_errors
 from nbutils.artifacts import read_json
 from nbutils.errors import DataError, ParameterError
@@ -96,6 +97,17 @@ def test_saved_model_gives_the_same_probabilities_in_a_plain_pipeline(
         assert [by_name[name] for name in LABELS] == pytest.approx(pred_probs, abs=1e-5)
         given = {name for name, score in by_name.items() if score >= saved["thresholds"][name]}
         assert given == set(labels)
+
+
+def test_epoch_that_was_kept_is_marked_on_the_score_that_chose_it(learnt: FineTuned) -> None:
+    history = learnt.history
+    ax = plots.plot_validation_scores(
+        history.validation, baseline=None, selected_by="macro_f1", best_step=history.best_step
+    )
+    best = history.validation["macro_f1"].max()
+    assert f"Kept, selected by macro F1 ({best:.1%}" in plots.alt_text(ax.figure).replace(
+        "\N{NO-BREAK SPACE}%", "%"
+    )
 
 
 def test_no_text_at_all_is_predicted(learnt: FineTuned) -> None:

@@ -25,9 +25,11 @@ TRAIN = pd.DataFrame(
 VALIDATION = pd.DataFrame(
     {
         "step": [100, 200, 300],
+        "epoch": [1.0, 2.0, 3.0],
         "loss": [0.4, 0.2, 0.25],
         "accuracy": [0.9, 0.97, 0.96],
         "macro_f1": [0.89, 0.96, 0.95],
+        "mcc": [-0.1, 0.91, 0.93],
     }
 )
 RANGE = pd.DataFrame(
@@ -77,7 +79,9 @@ DRAWN = {
     "loss": lambda **more: plots.plot_loss_curves(
         TRAIN, VALIDATION, best_step=200, epoch_ends=[150, 300], **more
     ),
-    "validation": lambda **more: plots.plot_validation_scores(VALIDATION, baseline=0.95, **more),
+    "validation": lambda **more: plots.plot_validation_scores(
+        VALIDATION, baseline=0.95, selected_by="accuracy", best_step=200, **more
+    ),
     "learning_rate": lambda **more: plots.plot_learning_rate(TRAIN, **more),
     "gradient_norm": lambda **more: plots.plot_gradient_norm(TRAIN, max_grad_norm=1.0, **more),
     "range_test": lambda **more: plots.plot_range_test(RANGE, proposed=1e-4, **more),
@@ -215,7 +219,9 @@ def test_empty_and_broken_histories_are_drawn():
     assert "2 training losses are not finite" in plots.alt_text(ax.figure)
     assert plots.to_svg(ax.figure)
     assert plots.to_svg(plots.plot_loss_curves(none, none, best_step=3).figure)
-    assert plots.to_svg(plots.plot_validation_scores(none, baseline=None).figure)
+    for metric in ("accuracy", "mcc", "loss"):
+        ax = plots.plot_validation_scores(none, baseline=None, selected_by=metric, best_step=None)
+        assert plots.to_svg(ax.figure)
     assert plots.to_svg(plots.plot_gradient_norm(none, max_grad_norm=1.0).figure)
     assert plots.to_svg(plots.plot_token_lengths(np.array([], int), max_length=128).figure)
     assert plots.to_svg(plots.plot_calibration(BINS[BINS["n"] < 0], ece=0.0).figure)
@@ -224,6 +230,56 @@ def test_empty_and_broken_histories_are_drawn():
     assert plots.to_svg(plots.plot_score_intervals(SCORES.head(0)).figure)
     empty = plots.plot_confidence_histogram(np.array([]), np.array([], bool))
     assert plots.to_svg(empty.figure)
+
+
+@pytest.mark.parametrize(
+    ("metric", "best_step", "alt", "legend"),
+    [
+        (
+            "accuracy",
+            200,
+            "Kept, selected by accuracy (97.0 %), is the state of epoch 2, step 200.",
+            ["accuracy (selects)", "kept (epoch 2)", "macro F1", "baseline"],
+        ),
+        (
+            "macro_f1",
+            200,
+            "Kept, selected by macro F1 (96.0 %), is the state of epoch 2, step 200.",
+            ["accuracy", "macro F1 (selects)", "kept (epoch 2)", "baseline"],
+        ),
+        (
+            "mcc",
+            300,
+            "Kept, selected by MCC (0.93), is the state of epoch 3, step 300.",
+            ["accuracy", "macro F1", "MCC (selects)", "kept (epoch 3)", "baseline"],
+        ),
+        (
+            "loss",
+            200,
+            "Kept, selected by loss (0.2), is the state of epoch 2, step 200.",
+            ["accuracy", "macro F1", "loss (selects)", "kept (epoch 2)", "baseline"],
+        ),
+        (
+            "loss",
+            None,
+            "The state is selected by loss.",
+            ["accuracy", "macro F1", "loss (selects)", "baseline"],
+        ),
+    ],
+)
+def test_selection_metric_is_drawn_and_marked_where_it_chose(metric, best_step, alt, legend):
+    ax = plots.plot_validation_scores(
+        VALIDATION, baseline=0.95, selected_by=metric, best_step=best_step
+    )
+    assert alt in plots.alt_text(ax.figure).replace("\N{NO-BREAK SPACE}", " ")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == legend
+    drawn = [line.get_xydata().tolist() for side in ax.figure.axes for line in side.lines]
+    whole = VALIDATION[["step", metric]].to_numpy(float).tolist()
+    assert whole in drawn
+    kept = VALIDATION.loc[VALIDATION["step"] == best_step, ["step", metric]].to_numpy(float)
+    assert not len(kept) or kept.tolist() in drawn
+    assert not ax.get_title()  # it is the figure's, above the legend, also with a second axis
+    assert len(ax.figure.axes) == (2 if metric == "loss" else 1)
 
 
 def luminance(colour: str) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from nbutils import prediction
 from nbutils.batching import encode_texts
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
+from nbutils.errors import NbutilsError
 from nbutils.params.cutting import Cutting
 from nbutils.prediction import cross_entropy, evaluation_mode, predict_logits, softmax
 
@@ -54,6 +57,79 @@ def test_mode_is_restored_after_an_error(model: torch.nn.Module) -> None:
         raise RuntimeError("inside")
     assert model.training
     assert torch.is_grad_enabled()
+
+
+@contextmanager
+def cramped(model: torch.nn.Module, *, most: int, single_fits: bool = True) -> Iterator[list[int]]:
+    """Let forward passes of more than `most` padded tokens ask for memory that nobody has."""
+    seen: list[int] = []
+
+    def look(module: torch.nn.Module, inputs: object, given: dict[str, torch.Tensor]) -> None:
+        seen.append(len(given["input_ids"]))
+        if given["input_ids"].numel() > most and not (single_fits and seen[-1] == 1):
+            torch.empty(1 << 60, dtype=torch.uint8)
+
+    handle = model.register_forward_pre_hook(look, with_kwargs=True)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("cutting", [Cutting(32), Cutting(12, "chunks")])
+def test_batches_that_do_not_fit_are_made_smaller_with_the_same_logits(
+    tiny_bert: Path,
+    model: torch.nn.Module,
+    monkeypatch: pytest.MonkeyPatch,
+    cutting: Cutting,
+    threads: int,
+) -> None:
+    monkeypatch.setattr(prediction, "BATCH_TOKENS", 800)
+    encoded = encode_texts(TEXTS * 40, load_tokenizer(str(tiny_bert)), cutting=cutting)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        expected = predict_logits(model, encoded)
+        with cramped(model, most=300) as seen:
+            found = predict_logits(model, encoded)
+    finally:
+        torch.set_num_threads(before)
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert len(np.unique(expected[:5].round(4), axis=0)) == 5  # a swapped row would be seen
+    assert max(seen) > 20  # it did not fit,
+    assert seen.count(1) < len(seen) / 2  # and was not taken apart to the last text
+
+
+def test_text_that_fits_alone_is_predicted_alone(tiny_bert: Path, model: torch.nn.Module) -> None:
+    encoded = encode_texts(TEXTS, load_tokenizer(str(tiny_bert)), cutting=Cutting(32))
+    expected = predict_logits(model, encoded)
+    with cramped(model, most=0) as seen:
+        assert predict_logits(model, encoded) == pytest.approx(expected, abs=1e-5)
+    assert seen.count(1) == len(TEXTS)
+
+
+def test_single_text_that_does_not_fit_is_named_with_advice(
+    tiny_bert: Path, model: torch.nn.Module
+) -> None:
+    encoded = encode_texts(TEXTS, load_tokenizer(str(tiny_bert)), cutting=Cutting(32))
+    message = r"prediction: a single text of 12 tokens does not fit.*max_length.*fine_tune\.model"
+    with cramped(model, most=11, single_fits=False), pytest.raises(NbutilsError, match=message):
+        predict_logits(model, encoded)
+    assert predict_logits(model, encoded).any()  # and the model can be used again
+
+
+def test_other_errors_of_a_prediction_are_not_taken_for_it(
+    tiny_bert: Path, model: torch.nn.Module
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("index out of range")
+
+    encoded = encode_texts(TEXTS, load_tokenizer(str(tiny_bert)), cutting=Cutting(32))
+    handle = model.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="index out of range"):
+        predict_logits(model, encoded)
+    handle.remove()
 
 
 def test_softmax_and_cross_entropy_are_those_of_torch() -> None:

@@ -18,17 +18,21 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-@pytest.mark.slow
-def test_python_example_runs_and_shows_the_loss_of_each_batch(tmp_path: Path) -> None:
-    example, _ = blocks("python")
-    done = subprocess.run(
-        [sys.executable, "-c", example],
-        cwd=tmp_path,
+def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=180,
         check=False,
     )
+
+
+@pytest.mark.slow
+def test_python_example_runs_and_shows_the_loss_of_each_batch(tmp_path: Path) -> None:
+    example, load, _ = blocks("python")
+    done = run(example, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     lines = done.stdout.splitlines()
@@ -36,18 +40,14 @@ def test_python_example_runs_and_shows_the_loss_of_each_batch(tmp_path: Path) ->
     assert lines[-1] == "[1, 0, 1, 0]"
     assert (tmp_path / "my-model" / "model.safetensors").is_file()
     assert len(example.strip().splitlines()) <= 11
+    loaded = run(load, tmp_path)
+    assert loaded.stderr == ""
+    assert loaded.stdout == "[1, 0] ('0', '1') [1. 1.]\n"
 
 
 @pytest.mark.slow
 def test_range_test_example_proposes_something_or_says_why_not(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(blocks("python"))],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+    done = run("\n".join(blocks("python")), tmp_path)
     assert done.returncode == 0, done.stderr
     assert " proposed" in done.stdout
 

@@ -322,7 +322,7 @@ def test_saved_model_says_how_it_reads_and_plain_transformers_agrees_where_texts
     from nbutils.batching import encode_texts
     from nbutils.checkpoints.loading import load_classifier, load_tokenizer
     from nbutils.prediction import predict_logits, softmax
-    from nbutils.training.api import load_cutting
+    from nbutils.training.saved import load_cutting
 
     texts, labels = reviews["text"].tolist(), reviews["label"].tolist()
     long = [" ".join(texts[k : k + 4]) for k in range(10)]
@@ -349,7 +349,7 @@ def test_saved_model_says_how_it_reads_and_plain_transformers_agrees_where_texts
 def test_saved_model_that_does_not_say_how_it_reads_is_refused(
     tmp_path: Path, content: str | None, message: str
 ) -> None:
-    from nbutils.training.api import load_cutting
+    from nbutils.training.saved import load_cutting
 
     if content is not None:
         (tmp_path / "nbutils.json").write_text(content, encoding="utf-8")

@@ -18,6 +18,7 @@ from transformers import (
 )
 
 import nbutils
+from nbutils.checkpoints.checks import check_freezing
 from nbutils.checkpoints.loading import load_classifier
 from nbutils.errors import ParameterError
 from nbutils.params.fine_tune import FineTuneParams
@@ -165,6 +166,22 @@ def test_frozen_and_decayed_training_goes_on_bit_for_bit(
 def test_more_layers_than_there_are_is_refused(tiny_bert: Path, reviews: pd.DataFrame) -> None:
     with pytest.raises(ParameterError, match=r"freeze_layers: expected at most 2.*found 3"):
         train(tiny_bert, reviews, freeze_layers=3)
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_files_of_a_checkpoint_tell_how_many_layers_can_be_frozen(
+    kind: str, tmp_path: Path
+) -> None:
+    build(kind).save_pretrained(tmp_path)
+    check_freezing(FineTuneParams.of({"model": str(tmp_path), "freeze_layers": 3}))
+    with pytest.raises(ParameterError, match=r"freeze_layers: expected at most 3.*found 4"):
+        check_freezing(FineTuneParams.of({"model": str(tmp_path), "freeze_layers": 4}))
+
+
+def test_checkpoint_that_does_not_tell_is_left_to_the_training(tmp_path: Path) -> None:
+    build("bert").save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "strange"}', encoding="utf-8")
+    check_freezing(FineTuneParams.of({"model": str(tmp_path), "freeze_layers": 99}))
 
 
 @pytest.mark.parametrize("option", ["freeze_layers", "layerwise_decay"])

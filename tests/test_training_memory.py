@@ -12,9 +12,10 @@ from test_training_api import without_dropout
 
 import nbutils
 from nbutils.errors import NbutilsError
+from nbutils.memory import is_out_of_memory
 from nbutils.training import api, checkpointing
 from nbutils.training.history import History
-from nbutils.training.memory import halve_batch, is_out_of_memory
+from nbutils.training.memory import halve_batch
 
 RECIPE = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-4, "max_length": 16}
 ERRORS = [
@@ -108,6 +109,37 @@ def test_other_errors_are_not_taken_for_it(
     cramp(monkeypatch, most=5, error=RuntimeError("index out of range"), layer="forward")
     with pytest.raises(RuntimeError, match="index out of range"):
         train(tiny_bert, reviews)
+
+
+def test_validation_that_does_not_fit_costs_no_training(
+    tiny_bert: Path, reviews: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest = reviews.iloc[50:]
+    validation = (rest["text"].tolist(), rest["label"].tolist())
+    whole = train(tiny_bert, reviews.iloc[:50], validation=validation)
+    load, seen = api.load_model, []
+
+    def look(module: torch.nn.Module, inputs: Any, given: Any) -> None:
+        seen.append((module.training, len(given["input_ids"])))
+        if not module.training and len(given["input_ids"]) > 7:
+            torch.empty(1 << 60, dtype=torch.uint8)  # the real error: nobody has that much
+
+    def load_cramped(*arguments: Any) -> Any:
+        model = load(*arguments)
+        model.register_forward_pre_hook(look, with_kwargs=True)
+        return model
+
+    monkeypatch.setattr(api, "load_model", load_cramped)
+    cramped = train(tiny_bert, reviews.iloc[:50], validation=validation)
+    assert (False, 30) in seen  # tried,
+    assert (False, 7) in seen  # and made smaller
+    assert cramped.history.losses == whole.history.losses
+    assert cramped.history.batch_size == RECIPE["batch_size"]
+    for ours, theirs in zip(cramped.history.validations, whole.history.validations, strict=True):
+        assert ours.loss == pytest.approx(theirs.loss, rel=1e-3)
+    texts = reviews["text"].tolist()
+    difference = cramped.predict(texts).pred_probs - whole.predict(texts).pred_probs
+    assert abs(difference).max() < 1e-2
 
 
 class Cut:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from nbutils.checkpoints.files import (
     check_files,
+    count_layers,
     refuse_own_code,
+    too_many_frozen,
 )
 from nbutils.checkpoints.places import locate_checkpoint
 from nbutils.commits import fetch_config
@@ -48,12 +50,37 @@ def check_own_code(params: FineTuneParams) -> None:
     CheckpointError
         Its architecture is one that transformers does not know.
     """
-    place, trusted = locate_checkpoint(params.model), params.trust_remote_code
-    config: Path | None = Path(place) / "config.json"
-    if not Path(place).is_dir():
-        config = fetch_config(place, revision=params.revision)
+    config = _find_config(params)
     if config is not None:
-        refuse_own_code(config, name=params.model, trusted=trusted)
+        refuse_own_code(config, name=params.model, trusted=params.trust_remote_code)
+
+
+def check_freezing(params: FineTuneParams) -> None:
+    """Refuse `freeze_layers` beyond the layers that the checkpoint has.
+
+    One whose configuration cannot be had in a moment, or does not say, passes: the training will
+    refuse it.
+
+    Raises
+    ------
+    ParameterError
+        It has fewer.
+    """
+    count = params.freeze_layers
+    if count is None:
+        return
+    config = _find_config(params)
+    n_layers = None if config is None else count_layers(config, name=params.model)
+    if n_layers is not None and count > n_layers:
+        raise ParameterError(too_many_frozen(count, n_layers))
+
+
+def _find_config(params: FineTuneParams) -> Path | None:
+    """Return the checkpoint's `config.json`; None: it cannot be had in a moment."""
+    place = locate_checkpoint(params.model)
+    if Path(place).is_dir():
+        return Path(place) / "config.json"
+    return fetch_config(place, revision=params.revision)
 
 
 def check_lora(params: FineTuneParams) -> None:

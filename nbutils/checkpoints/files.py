@@ -14,6 +14,7 @@ GENERATES = ("ForCausalLM", "LMHeadModel")
 LONGEST_HEADER = 100_000_000  # bytes; safetensors' own limit
 AUTO_MAP = "auto_map"  # transformers' name for: class by purpose, in the checkpoint's own code
 CLASSIFIER = "AutoModelForSequenceClassification"
+LAYER_COUNTS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")  # in config.json
 MENDED_BY = "choose a text encoder such as bert-base-uncased"
 
 
@@ -109,6 +110,18 @@ def too_long(max_length: int, limit: int) -> str:
         f"max_length: expected at most {limit}, the positions that the checkpoint was trained "
         f"with, found {max_length}"
     )
+
+
+def count_layers(config_file: Path, *, name: str) -> int | None:
+    """Return how many encoder layers a `config.json` names; None: it does not say."""
+    config = _read_object(config_file, name)
+    counts = (config.get(key) for key in LAYER_COUNTS)
+    return next((count for count in counts if isinstance(count, int)), None)
+
+
+def too_many_frozen(count: int, n_layers: int) -> str:
+    """Return the refusal of a `freeze_layers` beyond the layers of a checkpoint."""
+    return f"freeze_layers: expected at most {n_layers}, the layers of this model, found {count}"
 
 
 def refuse_other_vocabulary(vocabulary: int, rows: int, *, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,13 @@ from torch import Tensor
 from torch.autograd import Function
 
 from nbutils.encoder.heads import Heads, split_heads
-from nbutils.encoder.linear import Residual, linear_gradients, normalise, normalise_backward
+from nbutils.encoder.linear import (
+    Residual,
+    joint_gradients,
+    linear_gradients,
+    normalise,
+    normalise_backward,
+)
 from nbutils.encoder.masks import DropoutBits
 from nbutils.encoder.weights import LayerWeights
 
@@ -60,19 +67,26 @@ class Attention(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of the input and of the ten parameters."""
+        """Return the gradients of the input and of the ten parameters, those that are asked for."""
         plan: Plan = ctx.plan
         heads: Heads = ctx.heads
-        weights = plan.weights
-        x, gathered, total, keep, mean, spread = ctx.saved_tensors
+        weights, asked = plan.weights, ctx.needs_input_grad
+        x, gathered, total, keep, *statistics = ctx.saved_tensors
         d_output = gradients[0].reshape(total.shape)
-        d_total, *d_norm = normalise_backward(d_output, total, mean, spread, weights.attention_norm)
+        d_total, *d_norm = normalise_backward(
+            d_output, total, statistics, weights.attention_norm, asked[10:]
+        )
         d_branch = Residual.branch_gradient(d_total, keep, weights.hidden_dropout)
+        d_after = linear_gradients(d_branch, gathered, asked[8:10])
+        ctx.heads = None  # its memory is of use to the layers below
+        if not any(asked[:8]):
+            return (*[None] * 8, *d_after, *d_norm)
         d_gathered = torch.mm(d_branch, weights.attention_output.weight)
         d_heads = heads.attend_backward(heads.split(d_gathered), heads.split(gathered))
-        ctx.heads = None  # its memory is of use to the layers below
-        d_x, d_projection = project_backward(x, d_heads, d_total, plan)
-        d_after = linear_gradients(d_branch, gathered)
+        del heads
+        d_products = join_products(d_heads, plan)
+        d_projection = projection_gradients(x, d_products, plan, asked[2:8])
+        d_x = input_gradient(x, d_products, d_total, plan) if asked[0] else None
         return (d_x, None, *d_projection, *d_after, *d_norm)
 
 
@@ -93,38 +107,63 @@ def project(x: Tensor, plan: Plan) -> Heads:
     return Heads(first.view(batch * count, 1, -1), key, value, bias, count)
 
 
-def project_backward(
-    x: Tensor, d_heads: Heads, d_total: Tensor, plan: Plan
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Return the gradient of the input, and of the three weights and biases of `project`.
+def join_products(d_heads: Heads, plan: Plan) -> list[Tensor]:
+    """Return the gradients of the results of the products in `project`.
+
+    They are one of (B * L, 3D), or, where only the first token is computed, that of its query
+    (B, D) and that of all keys and values (B * L, 2D).
+    """
+    query, key, value = (d_heads.join(d) for d in (d_heads.query, d_heads.key, d_heads.value))
+    if plan.first_only:
+        return [query, torch.cat([key, value], 1)]
+    return [torch.cat([query, key, value], 1)]
+
+
+def input_gradient(x: Tensor, d_products: list[Tensor], d_total: Tensor, plan: Plan) -> Tensor:
+    """Return the gradient of the input of `project`.
 
     Parameters
     ----------
     x
         The input (B, L, D).
-    d_heads
-        The gradients of its queries, keys and values.
+    d_products
+        As `join_products` returns them.
     d_total
         The gradient that reaches the input past the attention, (B * L, D) or (B, D).
     plan
         As in `project`.
     """
-    dense, width, rows = plan.weights.projection, x.shape[-1], x.view(-1, x.shape[-1])
-    d_query, d_key, d_value = (d_heads.join(d) for d in (d_heads.query, d_heads.key, d_heads.value))
+    weight, width = plan.weights.projection.weight, x.shape[-1]
+    if not plan.first_only:
+        return torch.addmm(d_total, d_products[0], weight).view(x.shape)
+    d_query, d_others = d_products
+    d_x = torch.mm(d_others, weight[width:]).view(x.shape)
+    d_x[:, 0] += torch.addmm(d_total, d_query, weight[:width])
+    return d_x
+
+
+def projection_gradients(
+    x: Tensor, d_products: list[Tensor], plan: Plan, wanted: Sequence[bool]
+) -> list[Tensor | None]:
+    """Return the gradients of the three weights and biases of `project`.
+
+    Parameters
+    ----------
+    x, d_products, plan
+        As for `input_gradient`.
+    wanted
+        Which of the six are asked for.
+    """
+    rows = x.view(-1, x.shape[-1])
     if plan.first_only:
-        d_first = linear_gradients(d_query, x[:, 0])
-        d_rows = torch.cat([d_key, d_value], 1)
-        d_x = torch.mm(d_rows, dense.weight[width:]).view(x.shape)
-        d_x[:, 0] += torch.addmm(d_total, d_query, dense.weight[:width])
-        d_others = linear_gradients(d_rows, rows)
-        d_weight, d_bias = (torch.cat(pair) for pair in zip(d_first, d_others, strict=True))
+        d_query, d_others = d_products
+        found = joint_gradients(d_query, x[:, 0], wanted[:2])
+        found += joint_gradients(d_others, rows, wanted[2:])
     else:
-        d_rows = torch.cat([d_query, d_key, d_value], 1)
-        d_x = torch.addmm(d_total, d_rows, dense.weight).view(x.shape)
-        d_weight, d_bias = linear_gradients(d_rows, rows)
-    scale = plan.weights.query_scale
-    gradients = []
-    for part, factor in enumerate((scale, 1, 1)):  # of the query, whose weights were scaled
-        place = slice(part * width, (part + 1) * width)
-        gradients += [d_weight[place].float() * factor, d_bias[place].float() * factor]
-    return d_x, tuple(gradients)
+        found = joint_gradients(d_products[0], rows, wanted)
+    scale = plan.weights.query_scale  # of the query, whose weights were scaled
+    factors = (scale, scale, 1, 1, 1, 1)
+    return [
+        None if gradient is None else gradient.float() * factor
+        for gradient, factor in zip(found, factors, strict=True)
+    ]

@@ -32,15 +32,22 @@ class FeedForward(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of the input and of the six parameters."""
-        weights = ctx.plan.weights
-        rows, inner, active, total, keep, mean, spread = ctx.saved_tensors
+        """Return the gradients of the input and of the six parameters, those that are asked for."""
+        weights, asked = ctx.plan.weights, ctx.needs_input_grad
+        of_inner, of_output, of_norm = asked[2:4], asked[4:6], asked[6:]
+        rows, inner, active, total, keep, *statistics = ctx.saved_tensors
         d_output = gradients[0].reshape(rows.shape)
-        d_total, *d_norm = normalise_backward(d_output, total, mean, spread, weights.output_norm)
+        d_total, *d_norm = normalise_backward(
+            d_output, total, statistics, weights.output_norm, of_norm
+        )
         d_branch = Residual.branch_gradient(d_total, keep, weights.hidden_dropout)
-        d_second = linear_gradients(d_branch, active)
+        d_second = linear_gradients(d_branch, active, of_output)
+        if not (asked[0] or any(of_inner)):
+            return (None, None, None, None, *d_second, *d_norm)
         d_active = torch.mm(d_branch, weights.output.weight)
         d_inner = torch.ops.aten.gelu_backward(d_active, inner)
-        d_first = linear_gradients(d_inner, rows)
-        d_x = torch.addmm(d_total, d_inner, weights.inner.weight)
-        return (d_x.view(gradients[0].shape), None, *d_first, *d_second, *d_norm)
+        d_first = linear_gradients(d_inner, rows, of_inner)
+        d_x = None
+        if asked[0]:
+            d_x = torch.addmm(d_total, d_inner, weights.inner.weight).view(gradients[0].shape)
+        return (d_x, None, *d_first, *d_second, *d_norm)

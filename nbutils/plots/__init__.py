@@ -21,12 +21,8 @@ from nbutils.plots.label_sets import (
 )
 from nbutils.plots.predictions import plot_calibration, plot_confidence_histogram, plot_confusion
 from nbutils.plots.rate_range import plot_range_test
-from nbutils.plots.training import (
-    plot_gradient_norm,
-    plot_learning_rate,
-    plot_loss_curves,
-    plot_validation_scores,
-)
+from nbutils.plots.training import plot_gradient_norm, plot_learning_rate, plot_loss_curves
+from nbutils.plots.validation import plot_validation_scores
 
 __all__ = [
     "alt_text",

@@ -100,7 +100,8 @@ def axes_for(ax: Axes | None, *, width: float = WIDTH, height: float = 3.1) -> A
 
 def describe(ax: Axes, *, title: str, alt: str) -> Axes:
     """Give a plot its title and add `alt` to the alt text of its figure."""
-    if len(ax.figure.axes) == 1:
+    places = {other.get_subplotspec() for other in ax.figure.axes}
+    if len(places) == 1:  # of one plot, which may have a second axis on the right
         ax.figure.suptitle(visible_text(title), x=0.015, ha="left")
     else:
         ax.set_title(visible_text(title))
@@ -114,13 +115,13 @@ def alt_text(figure: Figure | SubFigure) -> str:
     return str(label) if label else ""
 
 
-def legend_above(ax: Axes) -> None:
-    """Put the legend in one row between title and plot, where it hides no data."""
+def legend_above(ax: Axes, *, columns: int = 4) -> None:
+    """Put the legend between title and plot, where it hides no data, `columns` names in a row."""
     handles, _ = ax.get_legend_handles_labels()
     ax.legend(
         loc="lower left",
         bbox_to_anchor=(-0.01, 1.0),
-        ncols=min(len(handles), 4),
+        ncols=min(len(handles), columns),
         borderaxespad=0.1,
         handlelength=1.4,
         columnspacing=1.4,

@@ -1,4 +1,4 @@
-"""Plots of a training run: loss, scores, learning rate, gradient norm."""
+"""Plots of a training run: loss, learning rate, gradient norm."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbutils.plots.figure import axes_for, describe, legend_above, percent, plain_number, styled
-from nbutils.plots.palette import BLUE, GREEN, GREY, INK, MUTED, ORANGE
+from nbutils.plots.palette import BLUE, GREY, INK, MUTED, ORANGE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_POINTS = 500
+RING: dict[str, Any] = {  # around the state that was kept
+    "marker": "o",
+    "markersize": 11,
+    "markerfacecolor": "none",
+    "markeredgecolor": INK.light,
+    "markeredgewidth": 1.5,
+    "linestyle": "none",
+}
 
 
 @styled
@@ -42,12 +50,12 @@ def plot_loss_curves(
         Axes to draw on; none: a new figure.
     """
     ax = axes_for(ax, height=3.3)
-    steps, losses = _finite(train, "loss")
+    steps, losses = finite(train, "loss")
     ax.plot(*_thin(steps, losses), color=BLUE.light, linewidth=0.9, alpha=0.32)
     smooth = _moving_mean(losses)
     dot = "o" if steps.size == 1 else None
     ax.plot(*_thin(steps, smooth), color=BLUE.light, marker=dot, label="training")
-    val_steps, val_losses = _finite(validation, "loss")
+    val_steps, val_losses = finite(validation, "loss")
     ax.plot(val_steps, val_losses, "o-", color=ORANGE.light, markersize=5, label="validation")
     _mark_epochs(ax, epoch_ends)
     _mark_best(ax, best_step, val_steps, val_losses)
@@ -78,43 +86,6 @@ def _loss_in_words(
 
 
 @styled
-def plot_validation_scores(
-    validation: pd.DataFrame, *, baseline: float | None, ax: Axes | None = None
-) -> Axes:
-    """Draw validation accuracy and macro F1 over the optimiser steps.
-
-    Parameters
-    ----------
-    validation
-        Columns `step`, `accuracy`, `macro_f1`; scores in [0, 1].
-    baseline
-        Accuracy that the model has to beat, drawn as a line; none: no line.
-    ax
-        Axes to draw on; none: a new figure.
-    """
-    ax = axes_for(ax)
-    words = []
-    for column, name, colour, dash in (
-        ("accuracy", "accuracy", BLUE, "o-"),
-        ("macro_f1", "macro F1", GREEN, "s--"),
-    ):
-        steps, scores = _finite(validation, column)
-        ax.plot(steps, scores, dash, color=colour.light, markersize=5, label=name)
-        if scores.size:
-            best = int(scores.argmax())
-            words.append(f"Best {name} {percent(scores[best])} at step {steps[best]:.0f}.")
-    if baseline is not None:
-        ax.axhline(baseline, color=GREY.light, linewidth=1.4, linestyle=(0, (4, 3)))
-        ax.plot([], [], color=GREY.light, linewidth=1.4, linestyle=(0, (4, 3)), label="baseline")
-        words.append(f"The baseline's accuracy is {percent(baseline)}.")
-    ax.yaxis.set_major_formatter(lambda value, _: percent(value, digits=_digits(ax)))
-    ax.margins(y=0.12)
-    ax.set(xlabel="optimiser step", ylabel="score on validation texts")
-    legend_above(ax)
-    return describe(ax, title="Validation scores", alt=" ".join(["Validation scores.", *words]))
-
-
-@styled
 def plot_learning_rate(train: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the learning rate over the optimiser steps.
 
@@ -126,7 +97,7 @@ def plot_learning_rate(train: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         Axes to draw on; none: a new figure.
     """
     ax = axes_for(ax, height=2.5)
-    steps, rates = _finite(train, "learning_rate")
+    steps, rates = finite(train, "learning_rate")
     ax.plot(*_thin(steps, rates), color=BLUE.light)
     ax.set_ylim(bottom=0)
     ax.set(xlabel="optimiser step", ylabel="learning rate")
@@ -153,7 +124,7 @@ def plot_gradient_norm(
     from matplotlib.ticker import LogLocator, NullFormatter
 
     ax = axes_for(ax, height=2.7)
-    steps, norms = _finite(train, "gradient_norm")
+    steps, norms = finite(train, "gradient_norm")
     steps, norms = steps[norms > 0], norms[norms > 0]
     ax.plot(*_thin(steps, norms), color=BLUE.light, linewidth=0.9, alpha=0.38)
     smooth = np.exp(_moving_mean(np.log(norms))) if norms.size else norms
@@ -185,7 +156,8 @@ def _norms_in_words(norms: NDArray[Any], most: float) -> str:
     )
 
 
-def _finite(frame: pd.DataFrame, column: str) -> tuple[NDArray[Any], NDArray[Any]]:
+def finite(frame: pd.DataFrame, column: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the steps with a finite value in a column, and the values."""
     if column not in frame or frame.empty:
         return np.empty(0), np.empty(0)
     steps = frame["step"].to_numpy(dtype=float)
@@ -214,11 +186,6 @@ def _last(steps: NDArray[Any]) -> str:
     return f"{steps[-1]:,.0f}" if steps.size else "no"
 
 
-def _digits(ax: Axes) -> int:
-    low, high = ax.get_ylim()
-    return 1 if high - low < 0.06 else 0
-
-
 def _mark_epochs(ax: Axes, epoch_ends: Sequence[int]) -> None:
     if len(epoch_ends) > 20:
         return
@@ -241,16 +208,6 @@ def _mark_best(
     ax: Axes, best_step: int | None, val_steps: NDArray[Any], val_losses: NDArray[Any]
 ) -> None:
     at = np.flatnonzero(val_steps == best_step)
-    if not at.size:
-        return
-    point = (val_steps[at[0]], val_losses[at[0]])
-    ax.plot(
-        *point,
-        "o",
-        markersize=11,
-        markerfacecolor="none",
-        markeredgecolor=INK.light,
-        markeredgewidth=1.5,
-        linestyle="none",
-        label=f"kept (step {best_step})",
-    )
+    if at.size:
+        point = (val_steps[at[0]], val_losses[at[0]])
+        ax.plot(*point, **RING, label=f"kept (step {best_step})")

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from nbutils import __version__
-from nbutils.artifacts import digest, read_json, write_json
-from nbutils.batching import encode_texts
-from nbutils.checkpoints.loading import load_classifier, load_tokenizer, quiet_transformers
+from nbutils.artifacts import digest
+from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 from nbutils.checkpoints.matching import check_max_length, check_tokenizer_matches
 from nbutils.checkpoints.places import fingerprint_checkpoint
-from nbutils.chunks import head_size
-from nbutils.errors import CheckpointError, DataError, ParameterError, TrainingDivergedError
-from nbutils.label_sets import BoolArray, to_sets
-from nbutils.params.cutting import CUTTING, Cutting
+from nbutils.errors import TrainingDivergedError
 from nbutils.params.fine_tune import FineTuneParams
-from nbutils.prediction import predict_logits, softmax
+from nbutils.prediction import predict_logits
 from nbutils.thresholds import Thresholds, choose_thresholds, default_thresholds
 from nbutils.training.checkpointing import Checkpoints
+from nbutils.training.classifier import Classifier
 from nbutils.training.examples import (
     Classes,
     Examples,
     Label,
     LabelledBatches,
-    Labels,
     check_trainable,
     encode_examples,
     find_classes,
@@ -49,123 +42,13 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-PREPROCESSING_FILE = "nbutils.json"
 
+@dataclass(frozen=True, kw_only=True)
+class FineTuned(Classifier):
+    """A fine-tuned classifier with the history and the recipe of its training."""
 
-@dataclass(frozen=True)
-class Predictions(Sequence[Labels]):
-    """Predicted labels of N texts, in their order: a sequence of labels, with probabilities.
-
-    Attributes
-    ----------
-    labels
-        N labels, as they were given for training; N tuples of labels where texts have several.
-    pred_probs
-        Shape (N, K); rows sum to 1 where each text has one label.
-    label_names
-        The names of the K classes, in the order of the columns.
-    """
-
-    labels: Sequence[Labels]
-    pred_probs: NDArray[np.float64]
-    label_names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @overload
-    def __getitem__(self, place: int) -> Labels: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Labels]: ...
-    def __getitem__(self, place: int | slice) -> Labels | Sequence[Labels]:
-        return self.labels[place]
-
-
-@dataclass(frozen=True)
-class FineTuned:
-    """A fine-tuned classifier with its tokenizer and the history of its training.
-
-    `thresholds` says from which probability on each label is given; none: the most probable is.
-    """
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
     history: History
-    classes: Classes
     params: FineTuneParams
-    thresholds: Thresholds | None = None
-
-    def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
-        """Label texts; dropout is off, whatever mode the model was left in.
-
-        Parameters
-        ----------
-        texts
-            N texts.
-        text_pairs
-            N second texts, if the model was trained on pairs.
-
-        Raises
-        ------
-        DataError
-            `texts` is a single string or holds something else than strings.
-        """
-        encoded = encode_texts(
-            texts, self.tokenizer, cutting=self.params.cutting, text_pairs=text_pairs
-        )
-        logits = predict_logits(self.model, encoded, precision=self.history.precision)
-        if self.thresholds is not None:
-            pred_probs = sigmoid(logits)
-            sets = to_sets(self.decide(pred_probs))
-            several = [tuple(self.classes.values[k] for k in own) for own in sets]
-            return Predictions(several, pred_probs, self.classes.names)
-        pred_probs = softmax(logits) if len(encoded) else logits
-        labels = [self.classes.values[k] for k in pred_probs.argmax(axis=1)]
-        return Predictions(labels, pred_probs, self.classes.names)
-
-    def decide(self, pred_probs: NDArray[np.float64]) -> BoolArray:
-        """Return whether each text is given each label, shape (N, K), from its probabilities."""
-        if self.thresholds is None:
-            return np.asarray(pred_probs == pred_probs.max(axis=1, keepdims=True))
-        return np.asarray(pred_probs >= self.thresholds.values)
-
-    def save(self, directory: str | Path) -> Path:
-        """Write weights (safetensors), tokenizer, label names and preprocessing to a folder.
-
-        `transformers.AutoModelForSequenceClassification.from_pretrained` and
-        `transformers.pipeline` read it.
-        """
-        folder = Path(directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        # Files are renamed into place, never overwritten: the weights in memory may still be mapped
-        # from this very folder, and a truncated file would take them away.
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as place:
-            self._write(Path(place))
-            for path in Path(place).iterdir():
-                path.replace(folder / path.name)
-        return folder
-
-    def _write(self, folder: Path) -> None:
-        with quiet_transformers():
-            self.model.save_pretrained(folder)
-        self.tokenizer.model_max_length = self.params.max_length
-        self.tokenizer.save_pretrained(folder)
-        write_json(folder / PREPROCESSING_FILE, self._preprocessing() | self._threshold_entry())
-
-    def _preprocessing(self) -> dict[str, Any]:
-        """Return what another program has to know, to read texts as this one does."""
-        cutting, specials = self.params.cutting, self.tokenizer.num_special_tokens_to_add()
-        how: dict[str, dict[str, int | str]] = {
-            "head": {},
-            "head_tail": {"head_tokens": head_size(cutting.max_length - specials)},
-            "chunks": {"overlap": cutting.overlap(specials), "pooling": "mean of logits"},
-        }
-        return cutting.as_dict() | how[cutting.truncation]
-
-    def _threshold_entry(self) -> dict[str, dict[str, float]]:
-        if self.thresholds is None:
-            return {}
-        return {"thresholds": self.thresholds.as_dict(self.classes.names)}
 
 
 def fine_tune(
@@ -258,7 +141,16 @@ def fine_tune(
     thresholds = None
     if classes.task == "multi_label":
         thresholds = fit_thresholds(model, valid, precision=history.precision)
-    classifier = FineTuned(model, tokenizer, history, classes, recipe, thresholds)
+    classifier = FineTuned(
+        model=model,
+        tokenizer=tokenizer,
+        classes=classes,
+        cutting=recipe.cutting,
+        precision=history.precision,
+        thresholds=thresholds,
+        history=history,
+        params=recipe,
+    )
     if diverged is not None:
         raise hand_over(diverged, classifier, checkpoint_dir)
     return classifier
@@ -272,24 +164,6 @@ def fit_thresholds(
         return default_thresholds(int(model.config.num_labels))
     logits = predict_logits(model, validation.encoded, precision=precision)
     return choose_thresholds(validation.labels.astype(bool), sigmoid(logits))
-
-
-def load_cutting(directory: str | Path) -> Cutting:
-    """Return how a saved model reads long texts: what `FineTuned.save` wrote beside its weights.
-
-    Raises
-    ------
-    CheckpointError
-        The folder does not say.
-    """
-    path = Path(directory) / PREPROCESSING_FILE
-    try:
-        values = read_json(path)
-        return FineTuneParams.of({name: values[name] for name in CUTTING}).cutting
-    except KeyError as error:
-        raise CheckpointError(f"{path}: expected {', '.join(CUTTING)}, found no {error}") from None
-    except (DataError, ParameterError) as error:
-        raise CheckpointError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
 
 
 def identify_training(

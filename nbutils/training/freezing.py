@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from nbutils.checkpoints.files import too_many_frozen
 from nbutils.errors import ParameterError
 
 SHARED_WORDS = ("embed", "relative")  # in the names of what all layers read: level 0
@@ -77,9 +78,7 @@ def freeze_layers(model: Any, count: int | None) -> None:
     levels = find_levels(model, reason="freeze_layers")
     n_layers = max(levels.values()) - 1
     if count > n_layers:
-        raise ParameterError(
-            f"freeze_layers: expected at most {n_layers}, the layers of this model, found {count}"
-        )
+        raise ParameterError(too_many_frozen(count, n_layers))
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(levels[name] > count)
 

@@ -19,6 +19,7 @@ from nbutils.batching import epoch_batches
 from nbutils.encoder.masks import DropoutBits
 from nbutils.encoder.swap import refresh_encoder
 from nbutils.errors import TrainingDivergedError
+from nbutils.memory import is_out_of_memory, release_memory
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import autocast, predict_logits, read_logits
 from nbutils.training.checkpointing import Checkpoints
@@ -28,7 +29,7 @@ from nbutils.training.examples import LabelledBatches
 from nbutils.training.history import History, StepRecord, ValidationRecord
 from nbutils.training.limits import describe_plan, describe_time_over, is_time_over, plan_steps
 from nbutils.training.machine import choose_precision, keep_pages, peak_memory_mib
-from nbutils.training.memory import halve_batch, is_out_of_memory, release_memory
+from nbutils.training.memory import halve_batch
 from nbutils.training.objective import make_objective
 from nbutils.training.optimizer import build_optimizer, gradient_norm, scheduled_rate, step_clipped
 from nbutils.training.pitfalls import LossWatch

@@ -1,21 +1,9 @@
-"""Batches that do not fit into memory: told from other errors, and halved."""
+"""Training batches that do not fit into memory, halved."""
 
 from __future__ import annotations
 
-import torch
-
 from nbutils.errors import NbutilsError
 from nbutils.training.history import History
-
-# What torch's allocators say on Linux, on Windows, and on MPS and older CUDA builds.
-SAYINGS = ("can't allocate memory", "not enough memory", "out of memory")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory was asked for and not to be had."""
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(say in str(error).lower() for say in SAYINGS)
 
 
 def halve_batch(history: History, *, longest: int) -> None:
@@ -45,9 +33,3 @@ def halve_batch(history: History, *, longest: int) -> None:
         f"step {step}: {size} texts in one forward pass did not fit into memory; it goes on with "
         f"{history.batch_size}, in more passes per step: the effective batch stays the same"
     )
-
-
-def release_memory(device: str) -> None:
-    """Give back what torch's allocator holds and does not use, so that smaller batches find it."""
-    if device == "cuda":
-        torch.cuda.empty_cache()

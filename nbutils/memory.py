@@ -1,0 +1,21 @@
+"""Memory that was asked for and not to be had: told from other errors, and given back."""
+
+from __future__ import annotations
+
+import torch
+
+# What torch's allocators say on Linux, on Windows, and on MPS and older CUDA builds.
+SAYINGS = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory was asked for and not to be had."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(say in str(error).lower() for say in SAYINGS)
+
+
+def release_memory(device: str) -> None:
+    """Give back what torch's allocator holds and does not use, so that smaller batches find it."""
+    if device == "cuda":
+        torch.cuda.empty_cache()
