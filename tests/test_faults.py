@@ -162,6 +162,7 @@ def fine_tune_alone(whole: Whole, folder: Path, name: str = "run") -> Started:
     values = json.loads(notebook.read_text())["metadata"]["papermill"]["parameters"]
     values["data_dir"] = str(whole.folder / values["data_dir"])
     values["output_dir"] = str(folder / "out")
+    values["keep_states"] = False  # nobody comes after it who would remove them
     (folder / "out").mkdir(exist_ok=True)
     words = (sys.executable, "-c", ALONE, json.dumps(values))
     return start(*words, folder=folder, name=name, NBUTILS_CHECKPOINT_SECONDS="0.2")
