@@ -20,21 +20,28 @@ from typing import Any
 import nbutils
 from nbutils.errors import DataError
 
-STAGES = ("data_prep", "fine_tune", "error_analysis")
+STAGES = ("data_prep", "fine_tune", "error_analysis")  # of an ordinary study, in their order
 NOTEBOOKS = {
     "data_prep": "01_data_prep.ipynb",
     "fine_tune": "02_fine_tune.ipynb",
     "error_analysis": "03_error_analysis.ipynb",
+    "benchmark": "benchmark.ipynb",
 }
 # What each notebook writes last: its presence marks a folder that later notebooks can read.
 LAST_ARTIFACT = {
     "data_prep": "data_card.json",
     "fine_tune": "metrics.json",
     "error_analysis": "findings.json",
+    "benchmark": "metrics.json",
 }
 STAGE_FILE = "stage.json"
 CHECKPOINTS = "checkpoints"  # in a fine_tune folder, until its training is safe: states of it
 KEY_LENGTH = 16  # hex digits, 64 bits
+
+
+def stages_with(stage: str) -> tuple[str, ...]:
+    """Return the stages of the studies that have this one: all of `STAGES`, or itself alone."""
+    return STAGES if stage in STAGES else (stage,)
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -119,7 +126,7 @@ def open_output(stage: str, output_dir: str | None) -> Path:
     Parameters
     ----------
     stage
-        One of `STAGES`.
+        One of `NOTEBOOKS`.
     output_dir
         The notebook's parameter; none: `runs/<stage>/interactive` of the project. A folder that an
         earlier interactive run completed is no longer complete from here on.
