@@ -10,26 +10,27 @@ import torch
 from nbutils.benchmark.alternating import Rounds, alternate
 from nbutils.benchmark.children import open_children
 from nbutils.benchmark.subject import Work
+from nbutils.params.benchmark import BenchmarkParams
 from nbutils.training.machine import choose_precision
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
-SIZES = (1024, 2048, 4096)
 ROUNDS = Rounds(7, seconds=10)
 
 
 class MatrixProduct:
-    """A square matrix times another, in bf16 or fp32."""
+    """A square matrix times another, in bf16 or fp32, as often as a larger size takes once."""
 
     def __init__(self, variant: str, settings: Mapping[str, Any]) -> None:
         self.dtype = TYPES[variant]
         self.a = self.b = torch.empty(0)
+        self.times = 1
 
     def prepare(self, point: Mapping[str, Any]) -> None:
         """Draw two matrices of a size."""
-        size = int(point["size"])
+        size, self.times = int(point["size"]), int(point["times"])
         generator = torch.Generator().manual_seed(0)
         self.a, self.b = torch.randn(2, size, size, generator=generator).to(self.dtype)
 
@@ -37,8 +38,9 @@ class MatrixProduct:
         """Return the product; it tells its floating-point operations."""
 
         def work() -> dict[str, float]:
-            torch.mm(self.a, self.b)
-            return {"operations": 2.0 * self.a.size(0) ** 3}
+            for _ in range(self.times):
+                torch.mm(self.a, self.b)
+            return {"operations": self.times * 2.0 * self.a.size(0) ** 3}
 
         return work
 
@@ -48,17 +50,19 @@ def precisions() -> list[str]:
     return list(dict.fromkeys(("fp32", choose_precision("auto", "cpu"))))
 
 
-def measure_limit(sizes: tuple[int, ...] = SIZES, rounds: Rounds = ROUNDS) -> pd.DataFrame:
-    """Measure square matrix products.
+def measure_limit(params: BenchmarkParams) -> pd.DataFrame:
+    """Measure square matrix products; a measurement does as much work at each size.
 
     Returns
     -------
     DataFrame
-        One row per product: `size`, `variant` (the arithmetic), `round`, `seconds`, `operations`,
-        `rate` (operations per second).
+        One row per measurement: `size`, `times` (products), `variant` (the arithmetic), `round`,
+        `seconds`, `operations`, `rate` (operations per second).
     """
+    largest = max(params.product_sizes)
+    points = [{"size": n, "times": (largest // n) ** 3} for n in sorted(params.product_sizes)]
     with open_children("product", precisions(), {}) as children:
-        found = alternate(children, [{"size": size} for size in sizes], rounds=rounds)
+        found = alternate(children, points, rounds=ROUNDS)
     return found.assign(rate=found["operations"] / found["seconds"])
 
 

@@ -187,34 +187,28 @@ class _Paced:
             self.made.put(error)
 
 
-def measure_steps(params: BenchmarkParams) -> pd.DataFrame:
-    """Measure single steps at each length.
+def measure_steps(params: BenchmarkParams) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure single steps at each length, then at each batch size.
 
     Returns
     -------
-    DataFrame
-        `length`, `batch`, `variant`, `round`, `seconds`, `peak_mib` (of the variant's process so
-        far; the lengths grow, so that it is that of the length), `loss`.
+    tuple
+        Two tables, one for the lengths and one for the batch sizes: `length`, `batch`, `variant`,
+        `round`, `seconds`, `peak_mib`, `loss`. The peak is that of the variant's process so far;
+        the lengths grow, so that it is that of the length.
     """
-    points = [{"length": n, "batch": params.step_batch} for n in sorted(params.step_lengths)]
-    return _measure(params, points, step_variants())
-
-
-def measure_batches(params: BenchmarkParams) -> pd.DataFrame:
-    """Measure single steps at each batch size, of the stock fp32 and of our fastest variant."""
-    sizes = sorted(params.batch_sizes)
-    points = [{"length": params.batch_length, "batch": size} for size in sizes]
-    variants = step_variants()
-    return _measure(params, points, [variants[0], variants[-1]])
-
-
-def _measure(
-    params: BenchmarkParams, points: list[dict[str, int]], variants: list[str]
-) -> pd.DataFrame:
-    settings = {"model": params.model, "seed": params.seed}
+    size, length = params.step_batch, params.batch_length
+    points = [{"vary": "length", "length": n, "batch": size} for n in sorted(params.step_lengths)]
+    points += [{"vary": "batch", "length": length, "batch": n} for n in sorted(params.batch_sizes)]
     rounds = Rounds(params.rounds, params.seconds_per_point)
-    with open_children("step", variants, settings) as children:
-        return alternate(children, points, rounds=rounds)
+    settings = {"model": params.model, "seed": params.seed}
+    with open_children("step", step_variants(), settings) as children:
+        found = alternate(children, points, rounds=rounds)
+    lengths, batches = (
+        found[found["vary"] == name].drop(columns="vary").reset_index(drop=True)
+        for name in ("length", "batch")
+    )
+    return lengths, batches
 
 
 def count_work(model: Any, *, batch: int, length: int) -> dict[str, int]:

@@ -2,19 +2,25 @@
 
 A product of an (n, k) with a (k, m) matrix is 2 n k m operations: a multiplication and an addition
 each. Only matrix products count; normalisation, GELU, dropout and the optimiser do not.
-
-With B texts of L tokens, width D, inner width I, K classes, a layer's forward pass has
-
-    linear maps      2 B L (4 D^2 + 2 D I)      queries, keys, values, output; two feed-forward maps
-    attention        4 B L^2 D                  scores, and values gathered
-
-and the backward pass twice as much: a gradient for either factor of each product.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+# What the functions below compute, for readers of the report.
+FORMULAS = {
+    "letters": "B texts, L tokens of each, width D, inner width I, K classes, N layers",
+    "linear maps of a layer, forward": "2 B L (4 D² + 2 D I)",
+    "attention of a layer, forward": "4 B L² D",
+    "pooler and classifier, forward": "2 B (D² + D K)",
+    "backward": "twice the forward pass: a gradient for either factor of each product",
+    "nominal": "forward and backward of N layers, pooler and classifier",
+    "performed by nbutils": "N - 1 layers, each with 2 B L² D more for the scores computed again; "
+    "of the last layer 3 · 2 B (2 D² + 2 D I) for the first tokens, 3 · 4 B L D² for keys and "
+    "values of all, 14 B L D for attention; pooler and classifier",
+}
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from nbutils.params.base import Parameters, StageParameters
 from nbutils.params.data_prep import DataPrepParams
 from nbutils.params.fine_tune import FineTuneParams
 
-Length = Annotated[int, Field(ge=8, le=8192)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-LISTS = ("datasets", "step_lengths", "batch_sizes", "row_counts", "seeds")
+LISTS = ("datasets", "product_sizes", "step_lengths", "batch_sizes", "row_counts", "seeds")
+LEAST = {"product_sizes": 8, "step_lengths": 8, "batch_sizes": 1, "row_counts": 1, "seeds": 0}
 
 
 class BenchmarkParams(StageParameters):
@@ -34,14 +32,19 @@ class BenchmarkParams(StageParameters):
     )
     text_column: str | None = Field(None, description="column with the text; none: found by name")
     label_column: str | None = Field(None, description="column with the label; none: found by name")
-    step_lengths: list[Length] = Field(
+    product_sizes: list[int] = Field(
+        [1024, 2048, 4096], min_length=1, description="rows of square matrices, for the limit"
+    )
+    step_lengths: list[int] = Field(
         [32, 128, 256], min_length=1, description="tokens per text for single optimiser steps"
     )
     step_batch: int = Field(16, ge=1, le=4096, description="texts per single step")
-    batch_sizes: list[Count] = Field(
+    batch_sizes: list[int] = Field(
         [4, 16, 64], min_length=1, description="texts per step, for growth with the batch"
     )
-    batch_length: Length = Field(64, description="tokens per text, for growth with the batch")
+    batch_length: int = Field(
+        64, ge=8, le=8192, description="tokens per text, for growth with the batch"
+    )
     rounds: int = Field(5, ge=3, le=1000, description="measurements of each variant of a step")
     seconds_per_point: float = Field(
         15, gt=0, description="once a point took this long, three measurements of it are enough"
@@ -55,11 +58,11 @@ class BenchmarkParams(StageParameters):
     training_rounds: int = Field(
         3, ge=3, le=1000, description="measurements of each training on real texts"
     )
-    row_counts: list[Count] = Field(
+    row_counts: list[int] = Field(
         [32, 64, 128], min_length=1, description="texts to predict, for growth with the rows"
     )
     prediction_rounds: int = Field(3, ge=3, le=1000, description="measurements of each prediction")
-    seeds: list[Seed] = Field(
+    seeds: list[int] = Field(
         [0, 1, 2],
         description="trainings whose accuracy is compared, one per seed; none: not compared",
     )
@@ -73,8 +76,18 @@ class BenchmarkParams(StageParameters):
     @field_validator(*LISTS, mode="before")
     @classmethod
     def _read_commas(cls, given: Any) -> Any:
+        if given is None:  # a heading with nothing below it
+            return []
         # on a command line: 24,32,64
         return [part for part in given.split(",") if part] if isinstance(given, str) else given
+
+    @field_validator(*LEAST)
+    @classmethod
+    def _refuse_too_small(cls, given: list[int], info: ValidationInfo) -> list[int]:
+        least = LEAST[str(info.field_name)]
+        if given and min(given) < least:
+            raise ValueError(f"expected numbers from {least} on, found {min(given)}")
+        return given
 
     def sources(self) -> tuple[DataPrepParams, ...]:
         """Return what to read, one dataset each."""

@@ -18,14 +18,20 @@ from nbutils.plots.figure import (
     shorten,
     styled,
 )
-from nbutils.plots.palette import GREY, INK, SERIES
+from nbutils.plots.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, Colour
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-MARKERS = "osD^v"
-TIMES = "\N{MULTIPLICATION SIGN}"
+STOCK, OURS = (BLUE, "o"), (ORANGE, "s")
+LOOKS = {"stock bf16": (PURPLE, "^"), "nbutils fp32": (GREEN, "D")}
+PAIRS = (ORANGE, PURPLE, GREEN, BLUE)
+
+
+def _look(name: object) -> tuple[Colour, str]:
+    """Return the colour and the marker of a variant, the same in every plot."""
+    return LOOKS.get(str(name), OURS if str(name).startswith("nbutils") else STOCK)
 
 
 @styled
@@ -47,8 +53,8 @@ def plot_times(
     """
     ax = axes_for(ax, height=3.8)
     words = []
-    groups = summary.groupby("variant", sort=False)
-    for (name, rows), colour, marker in zip(groups, SERIES, MARKERS, strict=False):
+    for name, rows in summary.groupby("variant", sort=False):
+        colour, marker = _look(name)
         sizes, middle = rows[by].to_numpy(float), 1000 * rows["median"].to_numpy(float)
         low, high = (1000 * rows[side].to_numpy(float) for side in ("low", "high"))
         ax.plot(sizes, middle, marker=marker, markersize=5, color=colour.light, label=name)
@@ -75,8 +81,7 @@ def _log_sizes(ax: Axes, sizes: list[Any]) -> None:
 def _plain_log(ax: Axes) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    low, high = ax.get_ylim()
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 300 * low else (1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
     ax.yaxis.set_major_formatter(plain_number)
     ax.yaxis.set_minor_formatter(NullFormatter())
 
@@ -98,7 +103,7 @@ def plot_ratios(ratios: pd.DataFrame, *, by: str, unit: str, title: str) -> Axes
     ax = axes_for(None, height=row_height(len(points)) + 0.9)
     pairs = list(ratios.groupby(["variant", "baseline"], sort=False))
     step, words = 0.7 / len(pairs), []
-    for place, ((names, rows), colour) in enumerate(zip(pairs, SERIES, strict=False)):
+    for place, ((names, rows), colour) in enumerate(zip(pairs, PAIRS, strict=False)):
         label = f"{names[0]} / {names[1]}"
         heights = [points.index(point) - 0.35 + step * (place + 0.5) for point in rows[by]]
         values, low, high = (rows[side].to_numpy(float) for side in ("ratio", "low", "high"))
@@ -134,8 +139,8 @@ def plot_shares(shares: pd.DataFrame, *, title: str, ax: Axes | None = None) -> 
     """
     ax = axes_for(ax, height=3.5)
     words = []
-    groups = shares.groupby("variant", sort=False)
-    for (name, rows), colour, marker in zip(groups, SERIES, MARKERS, strict=False):
+    for name, rows in shares.groupby("variant", sort=False):
+        colour, marker = _look(name)
         lengths, share = rows["length"].to_numpy(float), rows["share"].to_numpy(float)
         ax.plot(lengths, share, marker=marker, markersize=5, color=colour.light, label=name)
         ax.vlines(lengths, rows["low"], rows["high"], color=colour.light, linewidth=1.2)
@@ -167,8 +172,7 @@ def plot_amounts(summary: pd.DataFrame, *, name: str, xlabel: str, title: str) -
     ax = axes_for(None, height=row_height(len(summary)))
     values = summary["median"].to_numpy(float)
     rows = np.arange(len(values))
-    ours = [str(label).startswith("nbutils") for label in summary[name]]
-    colours = [SERIES[1 if mine else 0].light for mine in ours]
+    colours = [_look(label)[0].light for label in summary[name]]
     ax.barh(rows, values, height=0.62, color=colours)
     ends = values
     if "low" in summary:
@@ -212,7 +216,8 @@ def plot_paired(measurements: pd.DataFrame, *, value: str, title: str) -> Axes:
     ax = axes_for(None, height=row_height(len(table)))
     rows = np.arange(len(table))
     ax.hlines(rows, table.min(axis=1), table.max(axis=1), color=GREY.light, linewidth=2)
-    for name, colour, marker in zip(table.columns, SERIES, MARKERS, strict=False):
+    for name in table.columns:
+        colour, marker = _look(name)
         ax.plot(table[name], rows, marker, color=colour.light, markersize=7, label=name)
     label_rows(ax, [f"seed {seed}" for seed in table.index])
     grid_on(ax, "x")
