@@ -30,7 +30,7 @@ from nbutils.benchmark.real_texts import DYNAMIC, OURS, draw_rows
 from nbutils.benchmark.summary import shares_of_limit
 from nbutils.benchmark.trainer import rows_of
 from nbutils.benchmark.work import Size, nominal_work, performed_work
-from nbutils.checkpoints import load_classifier
+from nbutils.checkpoints.loading import load_classifier
 from nbutils.errors import DataError, NbutilsError, ParameterError
 from nbutils.measured import TIMES, describe_benchmark
 from nbutils.params.benchmark import BenchmarkParams

@@ -16,6 +16,7 @@ from nbutils.benchmark.subject import Subject, Work
 from nbutils.benchmark.trainer import TrainerRecipe, build_trainer, rows_of
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 from nbutils.params.benchmark import BenchmarkParams
+from nbutils.params.cutting import Cutting
 from nbutils.training.api import fine_tune
 from nbutils.training.examples import LabelledBatches
 
@@ -87,8 +88,9 @@ class TrainerResult(_Split):
         """Return a training with a prediction."""
         settings = self.settings
         tokenizer = load_tokenizer(settings["model"])
+        cutting = Cutting(settings["max_length"])
         train, test = (
-            LabelledBatches(encode_texts(texts, tokenizer, max_length=settings["max_length"]), ids)
+            LabelledBatches(encode_texts(texts, tokenizer, cutting=cutting), ids)
             for texts, ids in (
                 (self.train_texts, self.train_labels),
                 (self.test_texts, self.test_labels),

@@ -15,6 +15,7 @@ from nbutils.benchmark.real_texts import draw_rows, read_texts
 from nbutils.benchmark.subject import Subject, Work
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 from nbutils.params.benchmark import BenchmarkParams
+from nbutils.params.cutting import Cutting
 from nbutils.prediction import predict_logits
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class OurPrediction(_Texts):
         length = self.settings["max_length"]
 
         def work() -> dict[str, float]:
-            encoded = encode_texts(self.texts, self.tokenizer, max_length=length)
+            encoded = encode_texts(self.texts, self.tokenizer, cutting=Cutting(length))
             found = predict_logits(self.model, encoded, precision=self.precision)
             return {"rows_done": len(found)}
 

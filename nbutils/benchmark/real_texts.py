@@ -18,6 +18,7 @@ from nbutils.benchmark.trainer import TrainerRecipe, build_trainer, rows_of
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 from nbutils.data.loading import load_labelled_texts
 from nbutils.params.benchmark import BenchmarkParams
+from nbutils.params.cutting import Cutting
 from nbutils.params.data_prep import DataPrepParams
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.api import train_model
@@ -80,8 +81,8 @@ class _Texts:
         """Read and tokenize a dataset, and load the model."""
         (source,) = (s for s in self.settings["sources"] if s["dataset"] == point["dataset"])
         found = read_texts(source)
-        length = self.settings["max_length"]
-        encoded = encode_texts(found.texts, self.tokenizer, max_length=length)
+        cutting = Cutting(self.settings["max_length"])
+        encoded = encode_texts(found.texts, self.tokenizer, cutting=cutting)
         self.data = LabelledBatches(encoded, found.labels)
         torch.manual_seed(self.settings["seed"])
         self.model = load_classifier(self.settings["model"], label_names=found.label_names)
