@@ -12,7 +12,6 @@ from nbutils import measured, published, screens
 from nbutils.artifacts import (
     LAST_ARTIFACT,
     NOTEBOOKS,
-    STAGES,
     code_fingerprint,
     digest,
     read_json,
