@@ -192,16 +192,8 @@ def code_fingerprint(notebook: Path) -> str:
         cells = ["".join(cell["source"]) for cell in found if cell["cell_type"] == "code"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{notebook}: expected a notebook (nbformat 4); {error!r}") from None
-    sources = {"": "\n".join(_normal_form(cell) for cell in cells)}
-    waiting = sorted(set().union(*map(_modules_of_cell, cells)))
-    while waiting:
-        name = waiting.pop()
-        path = _module_path(name)
-        if name not in sources and path is not None:
-            text = path.read_text(encoding="utf-8")
-            sources[name] = _normal_form(text)
-            sources.update(_package_data(path))
-            waiting.extend(sorted(_imported_modules(text, name)))
+    reached = _library_sources(set().union(*map(_modules_of_cell, cells)))
+    sources = {"": "\n".join(_normal_form(cell) for cell in cells), **reached}
     folders = (Path.cwd(), notebook.parent, project_dir())
     own = sorted(set().union(*map(_all_imported, cells)))
     while own:
@@ -212,6 +204,25 @@ def code_fingerprint(notebook: Path) -> str:
             sources[name] = _normal_form(text)
             own.extend(sorted(_all_imported(text)))
     return digest(sorted(sources.items()))
+
+
+def library_fingerprint(*modules: str) -> str:
+    """Return a digest of the code of `nbutils` modules, and of those that they reach."""
+    return digest(sorted(_library_sources(set(modules)).items()))
+
+
+def _library_sources(modules: set[str]) -> dict[str, str]:
+    sources: dict[str, str] = {}
+    waiting = sorted(modules)
+    while waiting:
+        name = waiting.pop()
+        path = _module_path(name)
+        if name not in sources and path is not None:
+            text = path.read_text(encoding="utf-8")
+            sources[name] = _normal_form(text)
+            sources.update(_package_data(path))
+            waiting.extend(sorted(_imported_modules(text, name)))
+    return sources
 
 
 def _own_module(name: str, folders: Iterable[Path]) -> Path | None:

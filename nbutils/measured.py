@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 TIMES = "\N{MULTIPLICATION SIGN}"
-DYNAMIC = "Trainer, dynamic padding"  # in fp32: what a careful user runs
+DYNAMIC = "Trainer, dynamic padding, fp32"  # what a careful user runs
+EQUAL = "equal"
 BUSY = 0.05  # share of the cores' time used by others, from which the times are worth a caution
 
 
@@ -22,19 +23,28 @@ class Findings:
 
 def describe_benchmark(metrics: Mapping[str, Any]) -> Findings:
     """Return what the first screen says of a benchmark's `metrics.json`."""
-    head = metrics["headline"]
-    facts = [
-        ("Training", *_training_words(head["training"][DYNAMIC])),
-        ("One optimiser step", *_step_words(head)),
-        ("Memory", *_memory_words(head["memory"])),
-        ("Prediction", *_prediction_words(head["prediction"])),
-    ]
+    head, accuracy = metrics["headline"], metrics["accuracy"]
+    trained = [row for row in head["training"] if row["baseline"] == DYNAMIC]
+    facts = [(_about("Training", row, trained), *_training_words(row)) for row in trained]
+    if head["steps"]:
+        facts.append(("One optimiser step", *_step_words(head)))
+    if head["memory"]:
+        facts.append(("Memory", *_memory_words(head["memory"])))
+    if head["prediction"]:
+        facts.append(("Prediction", *_prediction_words(head["prediction"])))
     if head["shares"]:
         facts.append(("Of the machine's limit", *_share_words(head)))
-    if metrics["accuracy"]:
-        facts.append(("Accuracy", *_accuracy_words(metrics["accuracy"])))
-    verdicts = (_beside_others(head["training"]), _where(metrics["machine"]))
-    return Findings(tuple(facts), verdicts, tuple(_cautions(metrics)))
+    facts += [(_about("Accuracy", row, accuracy), *_accuracy_words(row)) for row in accuracy]
+    verdicts = [_beside_others(row["dataset"], head["training"]) for row in trained]
+    same = [f"{row['dataset']}: {row['verdict']}" for row in accuracy]
+    verdicts += [f"Accuracy beside Trainer's, on {'; on '.join(same)}."] if same else []
+    return Findings(
+        tuple(facts), (*verdicts, _where(metrics["machine"])), tuple(_cautions(metrics))
+    )
+
+
+def _about(label: str, row: Mapping[str, Any], rows: Sequence[Any]) -> str:
+    return label if len(rows) == 1 else f"{label} on {row['dataset']}"
 
 
 def _training_words(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -59,7 +69,12 @@ def _span(values: Iterable[float], form: str) -> str:
 def _step_words(head: Mapping[str, Any]) -> tuple[str, str]:
     lengths = _span((row["length"] for row in head["steps"]), "d")
     ratios = _span((row["ratio"] for row in head["steps"]), ".1f")
-    return f"{ratios}{TIMES}", f"as fast as the stock step in fp32, at {lengths} tokens"
+    detail = f"as fast as the stock step in fp32, at {lengths} tokens"
+    if head["steps_fp32"] != head["steps"]:
+        detail += (
+            f"; {_span((row['ratio'] for row in head['steps_fp32']), '.1f')}{TIMES} in fp32 too"
+        )
+    return f"{ratios}{TIMES}", detail
 
 
 def _memory_words(memory: Mapping[str, Any]) -> tuple[str, str]:
@@ -80,23 +95,23 @@ def _share_words(head: Mapping[str, Any]) -> tuple[str, str]:
     return f"{shares} %", f"of its best matrix products, at {lengths} tokens ({head['ours']})"
 
 
-def _accuracy_words(accuracy: Mapping[str, Any]) -> tuple[str, str]:
-    value = f"{100 * accuracy['difference']:+.1f} points"
-    if accuracy["low"] is None:
-        return value, "nbutils minus Trainer, of one seed: no interval"
-    low, high = 100 * accuracy["low"], 100 * accuracy["high"]
+def _accuracy_words(row: Mapping[str, Any]) -> tuple[str, str]:
+    value = f"{100 * row['difference']:+.1f} points"
+    if row["low"] is None:
+        return value, f"nbutils minus Trainer on {row['dataset']}, of one seed: no interval"
+    low, high = 100 * row["low"], 100 * row["high"]
     return value, (
-        f"nbutils minus Trainer; 95 % interval {low:+.1f} to {high:+.1f}, {accuracy['seeds']} seeds"
+        f"nbutils minus Trainer on {row['dataset']}; 95 % interval {low:+.1f} to {high:+.1f}, "
+        f"{row['seeds']} seeds: {row['verdict']}"
     )
 
 
-def _beside_others(training: Mapping[str, Any]) -> str:
+def _beside_others(dataset: str, training: Iterable[Mapping[str, Any]]) -> str:
     found = [
-        f"{_ratio(row)} as fast as {baseline} ({_rounds(row)})"
-        for baseline, row in training.items()
-        if baseline != DYNAMIC
+        f"{_ratio(row)} as fast as {row['baseline']} ({_rounds(row)})"
+        for row in training
+        if row["baseline"] != DYNAMIC and row["dataset"] == dataset
     ]
-    dataset = training[DYNAMIC]["dataset"]
     return f"Beside the other baselines, training on {dataset} is {' and '.join(found)}."
 
 
@@ -109,12 +124,13 @@ def _where(machine: Mapping[str, Any]) -> str:
 
 
 def _cautions(metrics: Mapping[str, Any]) -> Iterable[str]:
-    others = metrics["load"]["others"]
-    if others > BUSY:
+    head, others = metrics["headline"], metrics["load"]["others"]
+    is_timed = head["training"] or head["steps"] or head["prediction"]
+    if is_timed and others > BUSY:
         yield (
             f"Other processes used {100 * others:.0f} % of the cores meanwhile: times are too "
             "long, and ratios less sure than their quartiles say."
         )
-    accuracy = metrics["accuracy"]
-    if accuracy and accuracy["low"] is not None and not accuracy["low"] <= 0 <= accuracy["high"]:
-        yield "The two trainings do not reach the same accuracy: chance does not explain it."
+    for row in metrics["accuracy"]:
+        if row["verdict"] != EQUAL:
+            yield f"Accuracy on {row['dataset']} beside Trainer's: {row['verdict']}."

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LEAST_ROUNDS = 3
 PAUSE = 0.02  # seconds, in which the threads of the last one fall asleep
 WARM_UP = -1
+GROWTH = ["variant", "from", "to", "times more", "times longer", "power"]
 
 
 class Measured(Protocol):
@@ -85,6 +86,11 @@ def alternate(
     return pd.DataFrame(records)
 
 
+def nothing_measured(*columns: str) -> pd.DataFrame:
+    """Return a table without rows, for what a run leaves out."""
+    return pd.DataFrame({name: pd.Series(dtype=float) for name in columns})
+
+
 def _is_enough(done: int, seconds: float, rounds: Rounds) -> bool:
     return rounds.seconds is not None and done >= LEAST_ROUNDS and seconds > rounds.seconds
 
@@ -153,7 +159,8 @@ def compare(
         names = {"baseline": baseline, "variant": variant}
         numbers = {"ratio": ratio, "low": low, "high": high, "n": len(of_rounds)}
         rows.append({**named, **names, **numbers})
-    return pd.DataFrame(rows)
+    columns = [*by, "baseline", "variant", "ratio", "low", "high", "n"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def growth(summary: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -164,7 +171,7 @@ def growth(summary: pd.DataFrame, column: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `variant`, `from`, `to`, `times_more` (of the column), `times_longer`, `power`.
+        `variant`, `from`, `to`, `times more` (of the column), `times longer`, `power`.
     """
     import numpy as np
 
@@ -176,14 +183,7 @@ def growth(summary: pd.DataFrame, column: str) -> pd.DataFrame:
         longer = longer[1:] / longer[:-1]
         powers = np.log(longer) / np.log(more)
         for place in range(len(more)):
-            rows.append(
-                {
-                    "variant": variant,
-                    "from": int(sizes[place]),
-                    "to": int(sizes[place + 1]),
-                    "times more": more[place],
-                    "times longer": longer[place],
-                    "power": powers[place],
-                }
-            )
-    return pd.DataFrame(rows)
+            sides = {"from": int(sizes[place]), "to": int(sizes[place + 1])}
+            grown = {"times more": more[place], "times longer": longer[place]}
+            rows.append({"variant": variant, **sides, **grown, "power": powers[place]})
+    return pd.DataFrame(rows, columns=GROWTH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from nbutils.benchmark import worker
 from nbutils.errors import NbutilsError
 
 PATIENCE = 30  # seconds that a process has to leave
@@ -30,10 +32,11 @@ class Child:
 
     def __init__(self, subject: str, variant: str, settings: Mapping[str, Any]) -> None:
         self.variant = variant
-        spec = {"subject": subject, "variant": variant, "settings": settings}
+        what = {"subject": subject, "variant": variant, "settings": settings}
+        spec = {**what, "parent": os.getpid()}
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "nbutils.benchmark.worker", json.dumps(spec)],
+            [sys.executable, "-m", worker.__name__, json.dumps(spec)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nbutils.benchmark.alternating import Rounds, alternate
+from nbutils.benchmark.alternating import Rounds, alternate, nothing_measured
 from nbutils.benchmark.children import open_children
 from nbutils.benchmark.subject import Work
 from nbutils.params.benchmark import BenchmarkParams
@@ -57,8 +57,11 @@ def measure_limit(params: BenchmarkParams) -> pd.DataFrame:
     -------
     DataFrame
         One row per measurement: `size`, `times` (products), `variant` (the arithmetic), `round`,
-        `seconds`, `operations`, `rate` (operations per second).
+        `seconds`, `operations`, `rate` (operations per second); no row without sizes.
     """
+    if not params.product_sizes:
+        columns = ("size", "times", "variant", "round", "seconds", "operations")
+        return nothing_measured(*columns, "rate")
     largest = max(params.product_sizes)
     points = [{"size": n, "times": (largest // n) ** 3} for n in sorted(params.product_sizes)]
     with open_children("product", precisions(), {}) as children:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from nbutils.batching import encode_texts
-from nbutils.benchmark.alternating import Rounds, alternate
+from nbutils.benchmark.alternating import Rounds, alternate, nothing_measured
 from nbutils.benchmark.children import open_children
 from nbutils.benchmark.limit import precisions
-from nbutils.benchmark.real_texts import draw_rows, read_texts
+from nbutils.benchmark.real_texts import draw_rows, read_parts
 from nbutils.benchmark.subject import Subject, Work
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 from nbutils.params.benchmark import BenchmarkParams
@@ -21,8 +21,8 @@ from nbutils.prediction import predict_logits
 if TYPE_CHECKING:
     import pandas as pd
 
-PIPELINE = "transformers.pipeline"
 PIPELINE_BATCH = 32
+PIPELINE = f"transformers.pipeline, batch {PIPELINE_BATCH}"
 
 
 def prediction_variants() -> list[str]:
@@ -42,7 +42,8 @@ class _Texts:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings
-        self.found = read_texts(settings["source"])
+        train, test = read_parts(settings["source"])
+        self.found = train if test is None else test
         self.tokenizer = load_tokenizer(settings["model"])
         torch.manual_seed(settings["seed"])
         names = self.found.label_names
@@ -107,11 +108,15 @@ def measure_prediction(params: BenchmarkParams) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `rows`, `variant`, `round`, `seconds`, `rows_done`, `rows_per_second`.
+        `rows`, `variant`, `round`, `seconds`, `rows_done`, `rows_per_second`; no row without
+        `row_counts`.
     """
+    if not params.row_counts:
+        columns = ("rows", "variant", "round", "seconds", "rows_done", "rows_per_second")
+        return nothing_measured(*columns)
     settings = {
         "model": params.model,
-        "source": params.sources()[0].model_dump(mode="json"),
+        "source": params.prediction_source().model_dump(mode="json"),
         "max_length": params.max_length,
         "seed": params.seed,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from nbutils.batching import Encoded, encode_texts
-from nbutils.benchmark.alternating import Rounds, alternate
+from nbutils.benchmark.alternating import Rounds, alternate, nothing_measured
 from nbutils.benchmark.children import open_children
 from nbutils.benchmark.limit import precisions
 from nbutils.benchmark.subject import Subject, Work
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-PADDED = "Trainer, padded to max_length"
-DYNAMIC = "Trainer, dynamic padding"
+PADDED = "Trainer, padded (official example)"  # every text to max_length
+DYNAMIC = "Trainer, dynamic padding, fp32"
 DYNAMIC_BF16 = "Trainer, dynamic padding, bf16"
 OURS = "nbutils"
 RATE = 5e-5
@@ -43,12 +43,26 @@ class RealTexts:
     labels: NDArray[np.int64]
     label_names: tuple[str, ...]
 
+    def take(self, rows: Sequence[int] | NDArray[Any]) -> RealTexts:
+        """Return the texts of some rows, in their order."""
+        texts = [self.texts[row] for row in rows]
+        return RealTexts(texts, self.labels[np.asarray(rows, np.int64)], self.label_names)
 
-def read_texts(source: Mapping[str, Any]) -> RealTexts:
-    """Read a dataset as `DataPrepParams` names it; no text is left out."""
+
+def read_parts(source: Mapping[str, Any]) -> tuple[RealTexts, RealTexts | None]:
+    """Read a dataset as `DataPrepParams` names it, and its test file; no text is left out.
+
+    Returns
+    -------
+    tuple
+        Its own texts, and those of the test file; None where it names none.
+    """
     found = load_labelled_texts(DataPrepParams.of(source))
     labels = found.frame["label"].to_numpy(np.int64)
-    return RealTexts(found.frame["text"].tolist(), labels, found.label_names)
+    whole = RealTexts(found.frame["text"].tolist(), labels, found.label_names)
+    is_test = (found.frame["split"] == "test").to_numpy(bool)
+    test = whole.take(np.flatnonzero(is_test)) if is_test.any() else None
+    return whole.take(np.flatnonzero(~is_test)), test
 
 
 def draw_rows(seed: int, number: int, *, count: int, total: int) -> NDArray[np.int64]:
@@ -79,8 +93,7 @@ class _Texts:
 
     def prepare(self, point: Mapping[str, Any]) -> None:
         """Read and tokenize a dataset, and load the model."""
-        (source,) = (s for s in self.settings["sources"] if s["dataset"] == point["dataset"])
-        found = read_texts(source)
+        found, _ = read_parts(self.settings["sources"][point["dataset"]])
         cutting = Cutting(self.settings["max_length"])
         encoded = encode_texts(found.texts, self.tokenizer, cutting=cutting)
         self.data = LabelledBatches(encoded, found.labels)
@@ -160,17 +173,21 @@ def measure_training(params: BenchmarkParams) -> pd.DataFrame:
     -------
     DataFrame
         `dataset`, `variant`, `round`, `seconds`, `tokens` (real ones, without padding), `steps`,
-        `tokens_per_second`.
+        `tokens_per_second`; no row without `training_rounds`.
     """
+    if not params.training_rounds:
+        columns = ("dataset", "variant", "round", "seconds", "tokens", "steps")
+        return nothing_measured(*columns, "tokens_per_second")
+    sources = params.dataset_sources()
     settings = {
         "model": params.model,
-        "sources": [source.model_dump(mode="json") for source in params.sources()],
+        "sources": {name: source.model_dump(mode="json") for name, source in sources.items()},
         "max_length": params.max_length,
         "steps": params.training_steps,
         "batch": params.step_batch,
         "seed": params.seed,
     }
-    points = [{"dataset": dataset} for dataset in params.datasets]
+    points = [{"dataset": name} for name in sources]
     rounds = Rounds(params.training_rounds)
     with open_children("training", training_variants(), settings) as children:
         found = alternate(children, points, rounds=rounds)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from nbutils.batching import Encoded
-from nbutils.benchmark.alternating import Rounds, alternate
+from nbutils.benchmark.alternating import Rounds, alternate, nothing_measured
 from nbutils.benchmark.children import open_children
 from nbutils.benchmark.limit import precisions
 from nbutils.benchmark.subject import Subject, Work
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 N_CLASSES = 5
 RATE = 1e-6  # random labels are not to be learnt
 EPOCHS = 100
+COLUMNS = ("length", "batch", "variant", "round", "seconds", "peak_mib", "loss")
 BATCHES = 16  # of an epoch: more steps than anybody measures
 
 
@@ -195,13 +196,15 @@ def measure_steps(params: BenchmarkParams) -> tuple[pd.DataFrame, pd.DataFrame]:
     tuple
         Two tables, one for the lengths and one for the batch sizes: `length`, `batch`, `variant`,
         `round`, `seconds`, `peak_mib`, `loss`. The peak is that of the variant's process so far;
-        the lengths grow, so that it is that of the length.
+        the lengths grow, so that it is that of the length. No row where nothing is asked for.
     """
     size, length = params.step_batch, params.batch_length
     points = [{"vary": "length", "length": n, "batch": size} for n in sorted(params.step_lengths)]
     points += [{"vary": "batch", "length": length, "batch": n} for n in sorted(params.batch_sizes)]
     rounds = Rounds(params.rounds, params.seconds_per_point)
     settings = {"model": params.model, "seed": params.seed}
+    if not points:
+        return nothing_measured(*COLUMNS), nothing_measured(*COLUMNS)
     with open_children("step", step_variants(), settings) as children:
         found = alternate(children, points, rounds=rounds)
     lengths, batches = (

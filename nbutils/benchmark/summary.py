@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,13 @@ import pandas as pd
 import torch
 
 from nbutils.artifacts import is_installed, write_json
-from nbutils.benchmark.accuracy import compare_accuracy
-from nbutils.benchmark.alternating import compare, summarise
+from nbutils.benchmark.alternating import compare, nothing_measured, summarise
 from nbutils.benchmark.limit import best_rates, precisions
 from nbutils.benchmark.load import Load
 from nbutils.benchmark.predicting import PIPELINE
 from nbutils.benchmark.real_texts import DYNAMIC, DYNAMIC_BF16, OURS, PADDED
 from nbutils.benchmark.steps import N_CLASSES, count_work
+from nbutils.benchmark.verdicts import compare_accuracy
 from nbutils.checkpoints.loading import load_classifier
 from nbutils.errors import NbutilsError
 from nbutils.params.benchmark import BenchmarkParams
@@ -28,6 +28,7 @@ from nbutils.processor import describe_processor
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+SHARES = ("length", "variant", "nominal", "performed", "rate", "share", "low", "high")
 LONG = 64  # tokens, from which a step is mostly matrix products
 GIGA = 1e9
 
@@ -93,6 +94,8 @@ def step_ratios(steps: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         As `compare`, once per baseline; in fp32 also ours in fp32.
     """
+    if steps.empty:
+        return compare(steps, ["length"], baseline="", variant="")
     names = list(dict.fromkeys(steps["variant"]))
     stock = [name for name in names if name.startswith("stock")]
     pairs = dict.fromkeys([*((name, fastest(names)) for name in stock), (stock[0], "nbutils fp32")])
@@ -118,8 +121,11 @@ def shares_of_limit(steps: pd.DataFrame, rates: Mapping[str, float], *, model: s
     DataFrame
         `length`, `variant`, `nominal` and `performed` (operations of a step, in 10^9), `rate`
         (performed, 10^9 a second, of the median time), `share` (of the limit), `low`, `high` (its
-        quartiles) and `nominal_share`, which counts what the model defines.
+        quartiles) and `nominal_share`, which counts what the model defines; no row without steps
+        or without a limit.
     """
+    if steps.empty or not rates:
+        return nothing_measured(*SHARES, "nominal_share")
     network = load_classifier(model, label_names=[str(k) for k in range(N_CLASSES)])
     batch = int(steps["batch"].iloc[0])
     rows = []
@@ -164,6 +170,8 @@ def peak_memory(steps: pd.DataFrame) -> pd.DataFrame:
 
 def training_ratios(training: pd.DataFrame) -> pd.DataFrame:
     """Return how many times as fast our training is as each of Trainer's, by dataset."""
+    if training.empty:
+        return compare(training, ["dataset"], baseline="", variant="")
     names = set(training["variant"])
     baselines = [name for name in (PADDED, DYNAMIC, DYNAMIC_BF16) if name in names]
     found = [compare(training, ["dataset"], baseline=b, variant=OURS) for b in baselines]
@@ -172,6 +180,8 @@ def training_ratios(training: pd.DataFrame) -> pd.DataFrame:
 
 def prediction_ratios(prediction: pd.DataFrame) -> pd.DataFrame:
     """Return how many times as fast our prediction is as the pipeline, by rows."""
+    if prediction.empty:
+        return compare(prediction, ["rows"], baseline="", variant="")
     names = [name for name in dict.fromkeys(prediction["variant"]) if name != PIPELINE]
     found = [compare(prediction, ["rows"], baseline=PIPELINE, variant=name) for name in names]
     return pd.concat(found, ignore_index=True)
@@ -180,58 +190,76 @@ def prediction_ratios(prediction: pd.DataFrame) -> pd.DataFrame:
 def build_results(measured: Measurements, *, params: BenchmarkParams, load: Load) -> dict[str, Any]:
     """Return what `metrics.json` of a benchmark holds: machine, load, and all ratios by subject."""
     rates = best_rates(measured.products)
-    shares = shares_of_limit(measured.steps, rates, model=params.model)
-    memory = peak_memory(measured.steps)
     tables = {
         "steps": step_ratios(measured.steps),
-        "shares": shares,
-        "memory": memory,
+        "shares": shares_of_limit(measured.steps, rates, model=params.model),
+        "memory": peak_memory(measured.steps),
         "training": training_ratios(measured.training),
         "prediction": prediction_ratios(measured.prediction),
+        "accuracy": compare_accuracy(measured.accuracy),
     }
     results: dict[str, Any] = {
         "machine": describe_bench(),
         "load": asdict(load),
         "limit": rates,
         **{name: table.to_dict("records") for name, table in tables.items()},
-        "accuracy": compare_accuracy(measured.accuracy),
     }
     results["headline"] = _headline(results)
-    results["finding"] = _finding(results["headline"]["training"][DYNAMIC])
     cleaned: dict[str, Any] = _without_nan(results)
-    return cleaned
+    return {**cleaned, "finding": describe_finding(cleaned)}
 
 
 def _headline(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the few numbers of the first screen."""
+    """Return the few numbers of the first screen; empty or None where nothing was measured."""
+    ours = f"{OURS} {precisions()[-1]}"
     steps = [row for row in results["steps"] if row["baseline"] == "stock fp32"]
-    ours = fastest(row["variant"] for row in steps)
-    steps = [row for row in steps if row["variant"] == ours]
     shares = [row for row in results["shares"] if row["variant"] == ours and row["length"] >= LONG]
     predicted = [row for row in results["prediction"] if row["variant"] == ours]
-    peaks = {row["variant"]: row["peak_mib"] for row in results["memory"]}
     return {
         "ours": ours,
-        "training": {
-            row["baseline"]: row
-            for row in results["training"]
-            if row["dataset"] == results["training"][0]["dataset"]
-        },
-        "steps": steps,
+        "training": results["training"],
+        "steps": [row for row in steps if row["variant"] == ours],
+        "steps_fp32": [row for row in steps if row["variant"] == f"{OURS} fp32"],
         "shares": shares,
-        "prediction": predicted[-1],
-        "memory": {
-            "length": results["memory"][0]["length"],
-            "stock": peaks["stock fp32"],
-            "nbutils": peaks[ours],
-        },
+        "prediction": predicted[-1] if predicted else None,
+        "memory": _memory(results["memory"], ours),
     }
 
 
-def _finding(row: Mapping[str, Any]) -> str:
+def _memory(rows: Sequence[Mapping[str, Any]], ours: str) -> dict[str, Any] | None:
+    if not rows:
+        return None
+    peaks = {row["variant"]: row["peak_mib"] for row in rows}
+    return {"length": rows[0]["length"], "stock": peaks["stock fp32"], OURS: peaks[ours]}
+
+
+def describe_finding(results: Mapping[str, Any]) -> str:
+    """Return the one sentence for the list of studies: of what was measured, what matters most."""
+    head = results["headline"]
+    for row in head["training"]:
+        if row["baseline"] == DYNAMIC:
+            return f"Training on {row['dataset']} {_takes(row, 'transformers.Trainer in fp32')}"
+    if results["accuracy"]:
+        parts = [
+            f"{row['dataset']} {100 * row['difference']:+.1f} points ({row['verdict']})"
+            for row in results["accuracy"]
+        ]
+        return f"Accuracy, nbutils minus transformers.Trainer: {'; '.join(parts)}."
+    if head["steps"]:
+        row = head["steps"][-1]
+        return f"A step of {row['length']} tokens {_takes(row, 'the stock step in fp32')}"
+    if head["prediction"]:
+        row = head["prediction"]
+        return f"Predicting {row['rows']} texts {_takes(row, 'a transformers pipeline')}"
+    if not results["limit"]:
+        return "Growth with the batch alone was measured."
+    rates = ", ".join(f"{rate / GIGA:,.0f} in {name}" for name, rate in results["limit"].items())
+    return f"Matrix products reach {rates} billion operations a second."
+
+
+def _takes(row: Mapping[str, Any], baseline: str) -> str:
     return (
-        f"Training on {row['dataset']} takes 1/{row['ratio']:.1f} of the time of "
-        f"transformers.Trainer in fp32 with dynamic padding (quartiles of {row['n']} rounds: "
+        f"takes 1/{row['ratio']:.1f} of the time of {baseline} (quartiles of {row['n']} rounds: "
         f"{row['low']:.1f} to {row['high']:.1f})."
     )
 
@@ -248,5 +276,6 @@ def save_results(folder: Path, measured: Measurements, results: Mapping[str, Any
     """Write every measurement as CSV, then `metrics.json`, which marks the folder as complete."""
     for name in Measurements.__dataclass_fields__:
         table: pd.DataFrame = getattr(measured, name)
-        table.to_csv(folder / f"{name}.csv", index=False)
+        if not table.empty:
+            table.to_csv(folder / f"{name}.csv", index=False)
     write_json(folder / "metrics.json", results)

@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any, TextIO
@@ -17,6 +18,7 @@ from typing import Any, TextIO
 from nbutils.benchmark.subject import Subject
 from nbutils.training.machine import peak_memory_mib
 
+LOOK_SECONDS = 1.0
 SUBJECTS = {
     "product": ("nbutils.benchmark.limit", "MatrixProduct"),
     "step": ("nbutils.benchmark.steps", "build_step"),
@@ -61,11 +63,24 @@ def _reply(replies: TextIO, values: Mapping[str, Any]) -> None:
     replies.flush()
 
 
+def leave_with(parent: int) -> None:
+    """End this process soon after the one that started it: a long training would outlive it."""
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
 def main() -> None:
     """Serve on what were standard input and output; whatever a library prints goes elsewhere."""
+    spec = json.loads(sys.argv[1])
+    leave_with(spec["parent"])
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    serve(json.loads(sys.argv[1]), sys.stdin, replies)
+    serve(spec, sys.stdin, replies)
     replies.close()
     sys.stderr.flush()
     os._exit(0)  # threads of a training that waits would keep the process

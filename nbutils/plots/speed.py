@@ -200,35 +200,36 @@ def plot_amounts(summary: pd.DataFrame, *, name: str, xlabel: str, title: str) -
 
 @styled
 def plot_paired(measurements: pd.DataFrame, *, value: str, title: str) -> Axes:
-    """Draw a value of two variants for each seed, joined by a line.
+    """Draw a value of two variants for each dataset and seed, joined by a line.
 
     Parameters
     ----------
     measurements
-        Columns `seed`, `variant` and the one named `value`, in [0, 1].
+        Columns `dataset`, `seed`, `variant` and the one named `value`, in [0, 1].
     value
         The column that is drawn.
     title
         Words above the plot.
     """
-    table = measurements.pivot(index="seed", columns="variant", values=value)
-    table = table[list(dict.fromkeys(measurements["variant"]))]
+    table = measurements.pivot(index=["dataset", "seed"], columns="variant", values=value)
+    order = dict.fromkeys(zip(measurements["dataset"], measurements["seed"], strict=True))
+    table = table.loc[list(order), list(dict.fromkeys(measurements["variant"]))]
     ax = axes_for(None, height=row_height(len(table)))
     rows = np.arange(len(table))
     ax.hlines(rows, table.min(axis=1), table.max(axis=1), color=GREY.light, linewidth=2)
     for name in table.columns:
         colour, marker = _look(name)
         ax.plot(table[name], rows, marker, color=colour.light, markersize=7, label=name)
-    label_rows(ax, [f"seed {seed}" for seed in table.index])
+    label_rows(ax, [f"{shorten(dataset)}, seed {seed}" for dataset, seed in order])
     grid_on(ax, "x")
     ax.margins(x=0.1)
     ax.xaxis.set_major_formatter(lambda share, _: percent(share, digits=1))
     ax.set_xlabel(value)
     legend_above(ax)
     words = " ".join(
-        f"Seed {seed}: "
+        f"{dataset}, seed {seed}: "
         + ", ".join(f"{name} {percent(share)}" for name, share in row.items())
         + "."
-        for seed, row in table.to_dict("index").items()
+        for (dataset, seed), row in zip(order, table.to_dict("records"), strict=True)
     )
     return describe(ax, title=title, alt=f"{title}. {words}")
