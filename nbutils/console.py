@@ -24,7 +24,8 @@ def describe_progress(progress: Progress) -> str:
         return f"{place}, {progress.heading}" if progress.heading else place
     values = progress.training
     if "doing" in values:
-        return f"{place}, {values['doing']}, {values['done']} of {values['of']} done"
+        doing = f"{values['doing']}, " if values["doing"] else ""
+        return f"{place}, {doing}{values['done']} of {values['of']} done"
     text = (
         f"{place}, step {values['step']} of {values['steps']}, epoch {values['epoch']:.2f}, "
         f"loss {values['loss']:.3f}"

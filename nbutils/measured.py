@@ -36,8 +36,9 @@ def describe_benchmark(metrics: Mapping[str, Any]) -> Findings:
         facts.append(("Of the machine's limit", *_share_words(head)))
     facts += [(_about("Accuracy", row, accuracy), *_accuracy_words(row)) for row in accuracy]
     verdicts = [_beside_others(row["dataset"], head["training"]) for row in trained]
-    same = [f"{row['dataset']}: {row['verdict']}" for row in accuracy]
-    verdicts += [f"Accuracy beside Trainer's, on {'; on '.join(same)}."] if same else []
+    same = [row["dataset"] for row in accuracy if row["verdict"] == EQUAL]
+    if same:
+        verdicts.append(f"The same accuracy as Trainer's, within chance, on {' and '.join(same)}.")
     return Findings(
         tuple(facts), (*verdicts, _where(metrics["machine"])), tuple(_cautions(metrics))
     )

@@ -132,6 +132,8 @@ def _lead(run: StudyRun, results: Results) -> str:
     study, card = run.study, results.card
     if study.description:
         return study.description
+    if study.benchmark is not None:
+        return f"{study.benchmark.model} on {', '.join(study.benchmark.dataset_sources())}."
     if not card:
         return f"{study.fine_tune.model} on {study.data_prep.dataset}."
     counts, kind = card["splits"], _kind_of_names(card)

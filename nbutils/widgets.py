@@ -57,10 +57,10 @@ class LivePieces:
         self._handle: Any = None
 
     def on_piece(self, done: int, total: int, doing: str) -> None:
-        """Show what is begun, and how many pieces are done."""
+        """Show what is begun, if anything, and how many pieces are done."""
         from IPython.display import display
 
-        said = f"{done} of {total} done, now {doing}"
+        said = f"{done} of {total} done" + (f", now {doing}" if doing else "")
         bundle = {
             "text/plain": said,
             "text/html": '<div class="nb-progress" style="max-width:36em">'

@@ -300,10 +300,12 @@ def test_a_comparison_that_was_stopped_goes_on_from_its_last_training(
         measure_accuracy(params, folder=folder, watcher=first)
     resumed = measure_accuracy(params, folder=folder, watcher=second)
     assert first.said == [f"0 of 2: training on reviews with seed 0 by {DYNAMIC}"]
-    assert second.said == [f"1 of 2: training on reviews with seed 0 by {OURS}"]
+    assert second.said == [f"1 of 2: training on reviews with seed 0 by {OURS}", "2 of 2: "]
     assert resumed["variant"].tolist() == [DYNAMIC, OURS]
     assert (resumed["test_texts"] == 20).all()
-    again = measure_accuracy(params, folder=folder, watcher=Pieces(0))
+    third = Pieces(1)
+    again = measure_accuracy(params, folder=folder, watcher=third)
+    assert third.said == ["2 of 2: "]  # nothing was trained
     pd.testing.assert_frame_equal(again, resumed)
 
 

@@ -41,7 +41,7 @@ class Watcher(Protocol):
     """Somebody who looks on."""
 
     def on_piece(self, done: int, total: int, doing: str) -> None:
-        """Be told what is begun, and how many pieces of work are done."""
+        """Be told what is begun, and how many pieces of work are done; at the end of nothing."""
 
 
 def build_accuracy(variant: str, settings: Mapping[str, Any]) -> Subject:
@@ -165,6 +165,8 @@ def measure_accuracy(
                 numbers = _train(children[trial["variant"]], trial)
                 kept.keep(_identity(identities, trial), numbers)
             records.append({**trial, "round": 0, **numbers})
+    if watcher is not None:
+        watcher.on_piece(len(trials), len(trials), "")
     return pd.DataFrame(records)
 
 
