@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nbutils.progress import Limits, Progress
 
 DECISIVE = ("torch", "transformers", "tokenizers", "datasets", "scikit-learn", "numpy")
+TRAINER = "accelerate"  # what transformers.Trainer stands on
 LORA = "peft"  # decides too, where it is used
 NOTEBOOK = "notebook.ipynb"
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")  # of a stage
@@ -157,6 +158,8 @@ def _versions(section: StageParameters) -> list[str]:
     names = [*DECISIVE]
     if getattr(section, "lora_rank", None) is not None and find_spec(LORA) is not None:
         names.append(LORA)  # where it is missing the study is refused
+    if section.section == "benchmark" and find_spec(TRAINER) is not None:
+        names.append(TRAINER)
     return [f"{name} {importlib.metadata.version(name)}" for name in names]
 
 
