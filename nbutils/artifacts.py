@@ -20,21 +20,28 @@ from typing import Any
 import nbutils
 from nbutils.errors import DataError
 
-STAGES = ("data_prep", "fine_tune", "error_analysis")
+STAGES = ("data_prep", "fine_tune", "error_analysis")  # of an ordinary study, in their order
 NOTEBOOKS = {
     "data_prep": "01_data_prep.ipynb",
     "fine_tune": "02_fine_tune.ipynb",
     "error_analysis": "03_error_analysis.ipynb",
+    "benchmark": "benchmark.ipynb",
 }
 # What each notebook writes last: its presence marks a folder that later notebooks can read.
 LAST_ARTIFACT = {
     "data_prep": "data_card.json",
     "fine_tune": "metrics.json",
     "error_analysis": "findings.json",
+    "benchmark": "metrics.json",
 }
 STAGE_FILE = "stage.json"
 CHECKPOINTS = "checkpoints"  # in a fine_tune folder, until its training is safe: states of it
 KEY_LENGTH = 16  # hex digits, 64 bits
+
+
+def stages_with(stage: str) -> tuple[str, ...]:
+    """Return the stages of the studies that have this one: all of `STAGES`, or itself alone."""
+    return STAGES if stage in STAGES else (stage,)
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -119,7 +126,7 @@ def open_output(stage: str, output_dir: str | None) -> Path:
     Parameters
     ----------
     stage
-        One of `STAGES`.
+        One of `NOTEBOOKS`.
     output_dir
         The notebook's parameter; none: `runs/<stage>/interactive` of the project. A folder that an
         earlier interactive run completed is no longer complete from here on.
@@ -185,16 +192,8 @@ def code_fingerprint(notebook: Path) -> str:
         cells = ["".join(cell["source"]) for cell in found if cell["cell_type"] == "code"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{notebook}: expected a notebook (nbformat 4); {error!r}") from None
-    sources = {"": "\n".join(_normal_form(cell) for cell in cells)}
-    waiting = sorted(set().union(*map(_modules_of_cell, cells)))
-    while waiting:
-        name = waiting.pop()
-        path = _module_path(name)
-        if name not in sources and path is not None:
-            text = path.read_text(encoding="utf-8")
-            sources[name] = _normal_form(text)
-            sources.update(_package_data(path))
-            waiting.extend(sorted(_imported_modules(text, name)))
+    reached = _library_sources(set().union(*map(_modules_of_cell, cells)))
+    sources = {"": "\n".join(_normal_form(cell) for cell in cells), **reached}
     folders = (Path.cwd(), notebook.parent, project_dir())
     own = sorted(set().union(*map(_all_imported, cells)))
     while own:
@@ -205,6 +204,25 @@ def code_fingerprint(notebook: Path) -> str:
             sources[name] = _normal_form(text)
             own.extend(sorted(_all_imported(text)))
     return digest(sorted(sources.items()))
+
+
+def library_fingerprint(*modules: str) -> str:
+    """Return a digest of the code of `nbutils` modules, and of those that they reach."""
+    return digest(sorted(_library_sources(set(modules)).items()))
+
+
+def _library_sources(modules: set[str]) -> dict[str, str]:
+    sources: dict[str, str] = {}
+    waiting = sorted(modules)
+    while waiting:
+        name = waiting.pop()
+        path = _module_path(name)
+        if name not in sources and path is not None:
+            text = path.read_text(encoding="utf-8")
+            sources[name] = _normal_form(text)
+            sources.update(_package_data(path))
+            waiting.extend(sorted(_imported_modules(text, name)))
+    return sources
 
 
 def _own_module(name: str, folders: Iterable[Path]) -> Path | None:

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from nbutils.artifacts import CHECKPOINTS, LAST_ARTIFACT, STAGE_FILE, STAGES, read_json
+from nbutils.artifacts import CHECKPOINTS, LAST_ARTIFACT, NOTEBOOKS, STAGE_FILE, read_json
 from nbutils.errors import ParameterError
 from nbutils.locks import has_readers, is_held, locked_if_free
 from nbutils.reproduction_folders import end_reproduction, find_reproductions, is_unfinished
@@ -103,11 +103,11 @@ def list_cache(
     reports = _reports_by_key(reports_dir)
     found = [
         _describe(stage, folder, runs_dir=runs_dir, reports=reports)
-        for stage in STAGES
+        for stage in NOTEBOOKS
         for folder in _stage_folders(runs_dir / stage)
     ]
     found += [_describe_reproduction(folder) for folder in find_reproductions(runs_dir)]
-    order = (*STAGES, REPRODUCE)
+    order = (*NOTEBOOKS, REPRODUCE)
     # one that was reproduced meanwhile is gone
     left = (entry for entry in found if entry.folder.is_dir())
     return tuple(sorted(left, key=lambda entry: (order.index(entry.stage), -entry.used)))

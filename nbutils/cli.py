@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -78,7 +78,7 @@ def run(
         float | None, typer.Option(min=0.01, help="Minutes that the whole run may take.")
     ] = None,
 ) -> None:
-    """Run a study: three notebooks, then their reports. What has not changed is not run again."""
+    """Run a study: its notebooks, then their reports. What has not changed is not run again."""
     from nbutils.params.study import load_study
 
     # a report shows the command with ~, which a shell expands at the start of a word alone
@@ -128,10 +128,18 @@ def _command_again() -> str:
 
 def _show_result(done: StudyRun) -> None:
     from nbutils.artifacts import read_json
+
+    (scored,) = (run.folder for run in done.stages if run.stage == done.study.scored)
+    metrics = read_json(scored / "metrics.json")  # its own, whoever publishes now
+    lines = [metrics["finding"]] if done.study.benchmark else _score_lines(done, metrics)
+    for line in lines:
+        print(line)
+    print(f"report: {done.report_dir / 'index.html'}")
+
+
+def _score_lines(done: StudyRun, metrics: Mapping[str, Any]) -> Iterator[str]:
     from nbutils.published import describe_target
 
-    (tuned,) = (stage.folder for stage in done.stages if stage.stage == "fine_tune")
-    metrics = read_json(tuned / "metrics.json")  # its own, whoever publishes now
     several = metrics.get("task") == "multi_label"
     name, said = ("micro_f1", "micro F1") if several else ("accuracy", "accuracy")
     score = metrics["test"][name]
@@ -141,17 +149,16 @@ def _show_result(done: StudyRun) -> None:
     )
     if metrics.get("baseline"):
         line += f", TF-IDF baseline {metrics['baseline'][name]['value']:.1%}"
-    print(line)
+    yield line
     if done.study.target is not None:
-        print(describe_target(done.study.target, metrics))
-    print(f"report: {done.report_dir / 'index.html'}")
+        yield describe_target(done.study.target, metrics)
 
 
 @app.command()
 def params(
     section: Annotated[
         str | None,
-        typer.Argument(help="data_prep, fine_tune, error_analysis or target; none: all."),
+        typer.Argument(help="data_prep, fine_tune, error_analysis, benchmark or target."),
     ] = None,
     json_schema: Annotated[
         bool, typer.Option("--json-schema", help="Print the JSON schema of a study file.")

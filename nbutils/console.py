@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from nbutils.artifacts import STAGES
+from nbutils.artifacts import stages_with
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -23,6 +23,9 @@ def describe_progress(progress: Progress) -> str:
     if not progress.training:
         return f"{place}, {progress.heading}" if progress.heading else place
     values = progress.training
+    if "doing" in values:
+        doing = f"{values['doing']}, " if values["doing"] else ""
+        return f"{place}, {doing}{values['done']} of {values['of']} done"
     text = (
         f"{place}, step {values['step']} of {values['steps']}, epoch {values['epoch']:.2f}, "
         f"loss {values['loss']:.3f}"
@@ -30,6 +33,12 @@ def describe_progress(progress: Progress) -> str:
     if values.get("accuracy") is not None:
         text += f", validation accuracy {values['accuracy']:.1%}"
     return f"{text}, {describe_seconds(values['seconds_left'])} left"
+
+
+def describe_place(stage: str) -> str:
+    """Return where a stage stands in its study, as text: ``[2/3] fine_tune``."""
+    stages = stages_with(stage)
+    return f"[{stages.index(stage) + 1}/{len(stages)}] {stage}"
 
 
 def describe_seconds(seconds: float) -> str:
@@ -77,7 +86,7 @@ class PlainConsole:
     def write(self, stage: str, text: str) -> None:
         """Write a line and send it off at once."""
         self.written_at = time.monotonic()
-        print(f"[{STAGES.index(stage) + 1}/{len(STAGES)}] {stage}: {text}", flush=True)
+        print(f"{describe_place(stage)}: {text}", flush=True)
 
 
 def describe_end(run: StageRun) -> str:
@@ -129,4 +138,4 @@ class LiveConsole(PlainConsole):
     def _line(self, stage: str, text: str) -> Any:
         from rich.text import Text
 
-        return Text(f"[{STAGES.index(stage) + 1}/{len(STAGES)}] {stage}: {text}")
+        return Text(f"{describe_place(stage)}: {text}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from nbutils.artifacts import is_installed
-from nbutils.manifest import processor_name
+from nbutils.processor import processor_name
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import nbutils
+from nbutils.processor import processor_name, usable_cores
 
 PACKAGES = (
     "torch", "transformers", "tokenizers", "peft", "datasets", "numpy", "pandas", "pyarrow",
@@ -33,20 +34,10 @@ def describe_environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": processor_name(),
         "cores": os.cpu_count(),
-        "usable_cores": _usable_cores(),
+        "usable_cores": usable_cores(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "git": describe_commit(Path.cwd()),
     }
-
-
-def processor_name() -> str:
-    """Return the processor's name as the system gives it."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def describe_commit(folder: Path) -> dict[str, Any]:
@@ -73,13 +64,6 @@ def describe_changes(folder: Path) -> dict[str, Any] | None:
         "sha256": hashlib.sha256(diff.encode()).hexdigest(),
         "diff": diff if len(diff) <= LONGEST_DIFF else None,
     }
-
-
-def _usable_cores() -> int | None:
-    # torch starts as many threads, unless OMP_NUM_THREADS says otherwise
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

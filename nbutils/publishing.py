@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from nbutils import published, screens
+from nbutils import measured, published, screens
 from nbutils.artifacts import (
-    STAGES,
+    LAST_ARTIFACT,
+    NOTEBOOKS,
     code_fingerprint,
     digest,
     read_json,
@@ -122,7 +123,7 @@ def _replace(run: StudyRun, staging: Path) -> None:
         aside.mkdir(exist_ok=True)
         _move(folder, aside)
     (folder / MANIFEST).unlink(missing_ok=True)
-    for name in _file_names():
+    for name in _file_names(NOTEBOOKS):
         if not (staging / name).is_file():
             (folder / name).unlink(missing_ok=True)
     _move(staging, folder)
@@ -132,7 +133,7 @@ def _replace(run: StudyRun, staging: Path) -> None:
 
 
 def _move(source: Path, destination: Path) -> None:
-    for name in _file_names():
+    for name in _file_names(NOTEBOOKS):
         if (source / name).is_file():
             (source / name).replace(destination / name)
 
@@ -142,8 +143,8 @@ def _is_of_completed_run(folder: Path) -> bool:
     return manifest.is_file() and read_json(manifest).get("status") == "completed"
 
 
-def _file_names() -> list[str]:
-    return [*map(page_name, STAGES), SUMMARY, "metrics.json", "params.yaml", MANIFEST]
+def _file_names(stages: Iterable[str]) -> list[str]:
+    return [*map(page_name, stages), SUMMARY, "metrics.json", "params.yaml", MANIFEST]
 
 
 def _render_key(run: StudyRun) -> str:
@@ -155,13 +156,14 @@ def _render_key(run: StudyRun) -> str:
         if path.is_file() and path.suffix != ".pyc"
     ]
     keys = [done.key for done in run.stages]
-    speakers = (__file__, screens.__file__, published.__file__)
+    speakers = (__file__, screens.__file__, published.__file__, measured.__file__)
     words = [sha256_file(Path(module)) for module in speakers]
     return digest([keys, code, words, run.command, run.study.to_yaml()])
 
 
 def _is_published(run: StudyRun, render_key: str) -> bool:
-    if not all((run.report_dir / name).is_file() for name in _file_names()):
+    names = _file_names(run.study.stages)
+    if not all((run.report_dir / name).is_file() for name in names):
         return False
     manifest = read_json(run.report_dir / MANIFEST)
     return manifest.get("render_key") == render_key and manifest.get("status") == "completed"
@@ -172,9 +174,10 @@ def _read_results(run: StudyRun) -> Results:
         folder = run.folder(stage)
         return {} if folder is None else read_json(folder / name)
 
+    scored = run.study.scored
     return Results(
         card=read("data_prep", "data_card.json"),
-        metrics=read("fine_tune", "metrics.json"),
+        metrics=read(scored, LAST_ARTIFACT[scored]),
         findings=read("error_analysis", "findings.json"),
     )
 
@@ -189,13 +192,9 @@ def _build_manifest(run: StudyRun, results: Results, render_key: str) -> dict[st
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "command": run.command,
             "parameters": _parameters(run.study),
-            "seeds": {
-                "split": run.study.data_prep.split_seed,
-                "fine_tune": run.study.fine_tune.seed,
-                "error_analysis": run.study.error_analysis.seed,
-            },
+            "seeds": _seeds(run.study),
             "stage_keys": {done.stage: done.key for done in run.stages},
-            "code": {stage: code_fingerprint(find_notebook(stage)) for stage in STAGES},
+            "code": {stage: code_fingerprint(find_notebook(stage)) for stage in run.study.stages},
             "data_fingerprint": run.fingerprints["data"],
             "checkpoint_fingerprint": run.fingerprints["checkpoint"],
             "environment": describe_environment(),
@@ -211,6 +210,16 @@ def _build_manifest(run: StudyRun, results: Results, render_key: str) -> dict[st
             "render_key": render_key,
         }
     )
+
+
+def _seeds(study: Study) -> dict[str, int]:
+    if study.benchmark is not None:
+        return {"benchmark": study.benchmark.seed}
+    return {
+        "split": study.data_prep.split_seed,
+        "fine_tune": study.fine_tune.seed,
+        "error_analysis": study.error_analysis.seed,
+    }
 
 
 def _headline_findings(findings: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,19 +8,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import nbutils
 from nbutils.artifacts import KEY_LENGTH, NOTEBOOKS, code_fingerprint, digest, project_dir
 from nbutils.checkpoints.places import fingerprint_checkpoint
+from nbutils.data.fingerprints import fingerprint_source
 from nbutils.errors import DataError
 from nbutils.params.base import StageParameters
 from nbutils.params.study import Study, is_plumbing
+from nbutils.processor import describe_processor
 
 if TYPE_CHECKING:
     from nbutils.progress import Limits, Progress
 
 DECISIVE = ("torch", "transformers", "tokenizers", "datasets", "scikit-learn", "numpy")
+TRAINER = "accelerate"  # what transformers.Trainer stands on
 LORA = "peft"  # decides too, where it is used
 NOTEBOOK = "notebook.ipynb"
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")  # of a stage
@@ -134,12 +137,20 @@ def stage_key(run: StudyRun, stage: str) -> str:
         if not is_plumbing(type(section), name)
     }
     upstream = [done.key for done in run.stages]
-    inputs = {
-        "data_prep": [run.fingerprints["data"], _tokenizer_fingerprint(run.study)],
-        "fine_tune": [run.fingerprints["checkpoint"]],
-    }.get(stage, [])
     code = code_fingerprint(find_notebook(stage))
-    return digest([stage, code, parameters, upstream, inputs, _versions(section)])
+    return digest([stage, code, parameters, upstream, _inputs(run, stage), _versions(section)])
+
+
+def _inputs(run: StudyRun, stage: str) -> list[Any]:
+    """Return what a stage depends on beside its notebook, its parameters and earlier stages."""
+    if stage == "data_prep":
+        return [run.fingerprints["data"], _tokenizer_fingerprint(run.study)]
+    if stage == "fine_tune":
+        return [run.fingerprints["checkpoint"]]
+    if stage == "benchmark":  # what another machine measured is no answer
+        sources = [fingerprint_source(source) for source in run.study.sources]
+        return [sources, run.fingerprints["checkpoint"], describe_processor()]
+    return []
 
 
 def _versions(section: StageParameters) -> list[str]:
@@ -147,6 +158,8 @@ def _versions(section: StageParameters) -> list[str]:
     names = [*DECISIVE]
     if getattr(section, "lora_rank", None) is not None and find_spec(LORA) is not None:
         names.append(LORA)  # where it is missing the study is refused
+    if section.section == "benchmark" and find_spec(TRAINER) is not None:
+        names.append(TRAINER)
     return [f"{name} {importlib.metadata.version(name)}" for name in names]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nbutils.artifacts import NOTEBOOKS, STAGES
+from nbutils.artifacts import NOTEBOOKS
+from nbutils.measured import describe_benchmark
 from nbutils.params.study import Study
 from nbutils.published import compare_with_target
 from nbutils.report.page import Comparison, Fact, Link, Page
@@ -18,6 +19,7 @@ TITLES = {
     "data_prep": "Data preparation",
     "fine_tune": "Fine-tuning",
     "error_analysis": "Error analysis",
+    "benchmark": "Benchmark",
 }
 SUMMARY = "index.html"
 CLASS_FACTS = {"Test accuracy": "accuracy", "Macro F1": "macro_f1"}
@@ -54,20 +56,16 @@ def stage_page(run: StudyRun, results: Results, manifest: Mapping[str, Any], sta
     manifest
         Embedded in the page; its parameters are shown.
     stage
-        One of `STAGES`.
+        One of the study's.
     """
     failed = stage == run.failed_stage
-    facts, verdicts, cautions = {
-        "data_prep": _data_prep_screen,
-        "fine_tune": _fine_tune_screen,
-        "error_analysis": _error_analysis_screen,
-    }[stage](run.study, results)
+    facts, verdicts, cautions = SCREENS[stage](run.study, results)
     if stage == "error_analysis":
         scores, _, _ = _fine_tune_screen(run.study, results)
         facts = (*(fact for fact in scores if fact.label != "Training"), *facts)
     return Page(
         title=f"{TITLES[stage]}: {run.study.name}",
-        lead=f"Step {STAGES.index(stage) + 1} of {len(STAGES)}. {_lead(run, results)}",
+        lead=_place(run, stage) + _lead(run, results),
         status=run.status if failed else "completed",
         problem=run.problem if failed else "",
         facts=facts,
@@ -83,13 +81,14 @@ def stage_page(run: StudyRun, results: Results, manifest: Mapping[str, Any], sta
 
 def summary_page(run: StudyRun, results: Results, manifest: Mapping[str, Any]) -> Page:
     """Return what the study's summary says; see `stage_page`."""
-    _, prep_verdicts, prep_cautions = _data_prep_screen(run.study, results)
-    tune_facts, tune_verdicts, tune_cautions = _fine_tune_screen(run.study, results)
-    error_facts, error_verdicts, error_cautions = _error_analysis_screen(run.study, results)
-    base = stage_page(run, results, manifest, STAGES[0])
+    stages = run.study.stages
+    # what the data are like is the least of the answers
+    screens = [SCREENS[stage](run.study, results) for stage in (*stages[1:], stages[0])]
+    facts = [fact for screen in screens[: max(1, len(stages) - 1)] for fact in screen[0]]
+    base = stage_page(run, results, manifest, stages[0])
     flat = {
         f"{section}.{name}": value
-        for section in STAGES
+        for section in stages
         for name, value in manifest["parameters"][section].items()
     }
     return replace(
@@ -98,13 +97,18 @@ def summary_page(run: StudyRun, results: Results, manifest: Mapping[str, Any]) -
         lead=_lead(run, results),
         status=run.status,
         problem=run.problem,
-        facts=(*tune_facts, *error_facts),
-        verdicts=(*tune_verdicts, *error_verdicts, *prep_verdicts),
-        cautions=tuple(dict.fromkeys((*tune_cautions, *error_cautions, *prep_cautions))),
+        facts=tuple(facts),
+        verdicts=tuple(verdict for screen in screens for verdict in screen[1]),
+        cautions=tuple(dict.fromkeys(caution for screen in screens for caution in screen[2])),
         comparison=_comparison(run.study, results),
         links=_links(run, current=SUMMARY),
         parameters=flat,
     )
+
+
+def _place(run: StudyRun, stage: str) -> str:
+    stages = run.study.stages
+    return f"Step {stages.index(stage) + 1} of {len(stages)}. " if len(stages) > 1 else ""
 
 
 def _comparison(study: Study, results: Results) -> Comparison | None:
@@ -128,6 +132,8 @@ def _lead(run: StudyRun, results: Results) -> str:
     study, card = run.study, results.card
     if study.description:
         return study.description
+    if study.benchmark is not None:
+        return f"{study.benchmark.model} on {', '.join(study.benchmark.dataset_sources())}."
     if not card:
         return f"{study.fine_tune.model} on {study.data_prep.dataset}."
     counts, kind = card["splits"], _kind_of_names(card)
@@ -279,3 +285,19 @@ def _worst_label(outcomes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         f"Most mistakes: the label {worst['label']}, missed on {worst['missed']} of the {has} test "
         f"texts that have it and given to {worst['spurious']} that have it not.",
     )
+
+
+def _benchmark_screen(study: Study, results: Results) -> Screen:
+    if not results.metrics:
+        return (), (), ()
+    found = describe_benchmark(results.metrics)
+    facts = tuple(Fact(label, value, detail) for label, value, detail in found.facts)
+    return facts, found.verdicts, found.cautions
+
+
+SCREENS: dict[str, Callable[[Study, Results], Screen]] = {
+    "data_prep": _data_prep_screen,
+    "fine_tune": _fine_tune_screen,
+    "error_analysis": _error_analysis_screen,
+    "benchmark": _benchmark_screen,
+}

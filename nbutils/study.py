@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from nbutils.artifacts import CHECKPOINTS, STAGES, code_fingerprint
+from nbutils.artifacts import CHECKPOINTS, NOTEBOOKS, code_fingerprint, is_installed
 from nbutils.checkpoints.checks import (
     check_checkpoint,
     check_freezing,
@@ -55,9 +55,15 @@ def check_study(study: Study) -> None:
     DataError, ParameterError, CheckpointError
         A file, a column or a checkpoint is missing, or contradicts a parameter.
     """
-    for stage in STAGES:
+    for stage in study.stages:
         code_fingerprint(find_notebook(stage))
-    check_source(study.data_prep)
+    if study.benchmark is not None and not is_installed("accelerate"):
+        raise ParameterError(
+            "benchmark: transformers.Trainer needs accelerate, found none; "
+            'run: pip install "nbutils[benchmark]"'
+        )
+    for source in study.sources:
+        check_source(source)
     check_checkpoint(study.fine_tune.model, max_length=study.fine_tune.max_length)
     check_own_code(study.fine_tune)
     check_lora(study.fine_tune)
@@ -118,7 +124,7 @@ def _run_stages(run: StudyRun, watcher: StudyWatcher | None) -> None:
     from nbutils.publishing import publish
 
     try:
-        for stage in STAGES:
+        for stage in run.study.stages:
             run.stages.append(_run_stage(run, stage, watcher))
         publish(run)
     except REFUSED:
@@ -132,7 +138,7 @@ def _run_stages(run: StudyRun, watcher: StudyWatcher | None) -> None:
 
 def _remove_empty(run: StudyRun) -> None:
     """Remove the folders that a refused run made, if nothing is in them."""
-    for place in (*(run.runs_dir / stage for stage in STAGES), *run.made):
+    for place in (*(run.runs_dir / stage for stage in NOTEBOOKS), *run.made):
         with suppress(OSError):  # there is something in it, or it is not there
             place.rmdir()
 

@@ -44,6 +44,12 @@ def test_training_line_has_step_loss_and_time_left() -> None:
     assert line == "cell 8 of 17, step 3 of 9, epoch 0.33, loss 0.500, 1 min 15 s left"
 
 
+def test_line_of_several_trainings_says_which_and_how_many_are_done() -> None:
+    pieces = {"done": 1, "of": 8, "doing": "training on a"}
+    line = describe_progress(Progress(8, 17, "The same result", pieces))
+    assert line == "cell 8 of 17, training on a, 1 of 8 done"
+
+
 def test_plain_console_writes_a_line_per_section_and_spares_training_lines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -8,7 +8,14 @@ import pytest
 
 from nbutils import widgets
 from nbutils.training.history import History, StepRecord, ValidationRecord
-from nbutils.widgets import PROGRESS_MIME, LiveTraining, describe, render_progress, seconds_left
+from nbutils.widgets import (
+    PROGRESS_MIME,
+    LivePieces,
+    LiveTraining,
+    describe,
+    render_progress,
+    seconds_left,
+)
 
 
 def history(steps: int, *, total: int = 40) -> History:
@@ -81,3 +88,16 @@ def test_progress_is_plain_html_with_labels() -> None:
     assert '<progress max="100" value="50.0"' in page
     assert 'aria-label="training loss so far' in page
     assert "<script" not in page
+
+
+def test_pieces_of_work_are_counted_in_one_display(
+    screen: tuple[list[dict[str, Any]], Handle],
+) -> None:
+    shown, handle = screen
+    live = LivePieces()
+    live.on_piece(0, 4, "training on <b> with seed 1")
+    live.on_piece(1, 4, "training on c")
+    assert (len(shown), len(handle.updates)) == (1, 1)
+    assert "<b>" not in shown[0]["text/html"]
+    assert handle.updates[0]["text/plain"] == "1 of 4 done, now training on c"
+    assert handle.updates[0][PROGRESS_MIME] == {"done": 1, "of": 4, "doing": "training on c"}

@@ -2,5 +2,6 @@
 
 Import the model that you need from its own module, so that a notebook's cache key depends on its
 own parameters alone: `nbutils.params.data_prep`, `nbutils.params.fine_tune`,
-`nbutils.params.error_analysis`, and `nbutils.params.study` for the file that holds all three.
+`nbutils.params.error_analysis`, `nbutils.params.benchmark`, and
+`nbutils.params.study` for the file that holds them.
 """

@@ -8,9 +8,12 @@ from typing import Any
 
 import yaml
 from pydantic import Field, field_validator, model_validator
+from typing_extensions import Self
 
+from nbutils.artifacts import STAGES, stages_with
 from nbutils.errors import ParameterError, suggest
 from nbutils.params.base import Parameters, StageParameters
+from nbutils.params.benchmark import BenchmarkParams
 from nbutils.params.cutting import CUTTING
 from nbutils.params.data_prep import DataPrepParams
 from nbutils.params.error_analysis import ErrorAnalysisParams
@@ -21,12 +24,13 @@ SECTIONS: dict[str, type[StageParameters]] = {
     "data_prep": DataPrepParams,
     "fine_tune": FineTuneParams,
     "error_analysis": ErrorAnalysisParams,
+    "benchmark": BenchmarkParams,
 }
 # What a study file and -p reach by section.key; the target belongs to no notebook.
 KEYED: dict[str, type[Parameters]] = {**SECTIONS, "target": Target}
 TOKENIZER = {"tokenizer": "model", "tokenizer_revision": "revision"}  # data_prep: fine_tune
 SHARED = {**TOKENIZER, **dict(zip(CUTTING, CUTTING, strict=True))}
-SEEDED = ("fine_tune", "error_analysis")
+SEEDED = ("fine_tune", "error_analysis", "benchmark")
 MERGE = "tag:yaml.org,2002:merge"
 LARGEST_STUDY_FILE = 1_000_000  # bytes; a study file is a page of text
 
@@ -38,19 +42,49 @@ class Study(Parameters):
         min_length=1, max_length=100, description="name of the study and of its report folder"
     )
     description: str = Field("", description="a sentence for the report's first screen")
-    seed: int = Field(
-        42, ge=0, lt=2**32, description="seed of fine_tune and error_analysis where they name none"
-    )
+    seed: int = Field(42, ge=0, lt=2**32, description="seed of the notebooks that name none")
     target: Target | None = Field(None, description="published score to set beside this one's")
     data_prep: DataPrepParams = Field(default_factory=lambda: DataPrepParams.of({}))
     fine_tune: FineTuneParams = Field(default_factory=lambda: FineTuneParams.of({}))
     error_analysis: ErrorAnalysisParams = Field(default_factory=lambda: ErrorAnalysisParams.of({}))
+    benchmark: BenchmarkParams | None = Field(
+        None, description="measure speed; such a study has no other section"
+    )
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The names of the study's notebooks, in their order."""
+        return stages_with(STAGES[0] if self.benchmark is None else BenchmarkParams.section)
+
+    @property
+    def scored(self) -> str:
+        """The name of the notebook whose `metrics.json` is the study's."""
+        return "fine_tune" if self.benchmark is None else BenchmarkParams.section
+
+    @property
+    def sources(self) -> tuple[DataPrepParams, ...]:
+        """What the study reads: one dataset, or those of a benchmark."""
+        return (self.data_prep,) if self.benchmark is None else self.benchmark.sources()
+
+    @model_validator(mode="after")
+    def _let_a_benchmark_stand_alone(self) -> Self:
+        if self.benchmark is None:
+            return self
+        others = [name for name in KEYED if name in self.model_fields_set and name != "benchmark"]
+        if others:
+            raise ValueError(
+                f"benchmark: stands alone in a study, found {', '.join(others)} too; take them out"
+            )
+        # The same checks and fingerprints then hold for what is measured.
+        return self.model_copy(update=self.benchmark.as_sections())
 
     @model_validator(mode="before")
     @classmethod
     def _measure_as_the_model_cuts(cls, values: Any) -> Any:
         """Let data prep count tokens with the model's own tokenizer, where it names none."""
         sections = values if isinstance(values, dict) else {}
+        if sections.get("benchmark") is not None:
+            return values
         prep, tune = sections.get("data_prep", {}), sections.get("fine_tune")
         if not isinstance(prep, dict) or not isinstance(tune, dict):
             return values
@@ -73,14 +107,12 @@ class Study(Parameters):
             for name, section in SECTIONS.items()
         }
         values = self.model_dump(mode="json", exclude=plumbing)
+        for name in set(SECTIONS) - set(self.stages):
+            del values[name]
         if self.target is None:
             del values["target"]
-        prep, tune = values["data_prep"], values["fine_tune"]
-        same = {name: prep[name] == tune[source] for name, source in SHARED.items()}
-        same["tokenizer_revision"] &= same["tokenizer"]
-        for name in same:
-            if same[name]:  # so that changing the model's moves both
-                del prep[name]
+        if self.benchmark is None:
+            _unshare_the_tokenizer(values)
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
@@ -116,11 +148,13 @@ def load_study(path: Path, *, overrides: Sequence[str] = (), name: str | None = 
     try:
         if values.get("target") is not None:
             _section(values, "target")
-        for section in SEEDED:
-            _section(values, section).setdefault("seed", values.get("seed", 42))
-        for section in SECTIONS:
-            _section(values, section)
-        _refuse_plumbing(values)
+        if "benchmark" not in values:
+            for section in STAGES:
+                _section(values, section)
+        for section in _sections(values):
+            if section in SEEDED:
+                _section(values, section).setdefault("seed", values.get("seed", 42))
+            _refuse_plumbing(values, section)
         return Study.of(values)
     except ParameterError as error:
         raise ParameterError(f"{path}: {error}") from None
@@ -225,10 +259,25 @@ def _suggest_place(place: str, places: list[str]) -> str:
     return suggest(place, same_key or places)
 
 
-def _refuse_plumbing(values: dict[str, Any]) -> None:
-    for name, section in SECTIONS.items():
-        for key in _section(values, name):
-            if key in section.model_fields and is_plumbing(section, key):
-                raise ParameterError(
-                    f"{name}.{key}: set by the runner; use --runs-dir to choose the folder"
-                )
+def _sections(values: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of the sections, of those alone that a file with a benchmark has."""
+    return tuple(name for name in SECTIONS if name in values)
+
+
+def _unshare_the_tokenizer(values: dict[str, Any]) -> None:
+    """Leave out what is the model's anyway, so that changing the model's moves both."""
+    prep, tune = values["data_prep"], values["fine_tune"]
+    same = {name: prep[name] == tune[source] for name, source in SHARED.items()}
+    same["tokenizer_revision"] &= same["tokenizer"]
+    for name in same:
+        if same[name]:
+            del prep[name]
+
+
+def _refuse_plumbing(values: dict[str, Any], name: str) -> None:
+    section = SECTIONS[name]
+    for key in _section(values, name):
+        if key in section.model_fields and is_plumbing(section, key):
+            raise ParameterError(
+                f"{name}.{key}: set by the runner; use --runs-dir to choose the folder"
+            )

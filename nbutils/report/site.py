@@ -56,6 +56,8 @@ class Run:
         Accuracy to beat, in [0, 1].
     examples
         Test examples.
+    finding
+        What was found, where there is no accuracy.
     finished
         ISO date and time.
     """
@@ -69,6 +71,7 @@ class Run:
     high: float | None = None
     baseline: float | None = None
     examples: int | None = None
+    finding: str = ""
     finished: str = ""
 
     @property
@@ -84,8 +87,8 @@ def write_site(reports_dir: Path) -> Path:
     ----------
     reports_dir
         Folder with one folder per study. Of ``manifest.json`` it reads `name`, `status` and
-        `finished`; of ``metrics.json`` the accuracies of `test` and `baseline`. A folder where
-        they are missing or broken is listed as such.
+        `finished`; of ``metrics.json`` the accuracies of `test` and `baseline`, or `finding`. A
+        folder where they are missing or broken is listed as such.
 
     Returns
     -------
@@ -131,6 +134,7 @@ def _read_run(folder: Path) -> Run:
             high=_number(test, "high"),
             baseline=_number(_score(metrics, "baseline"), "value"),
             examples=int(test["n"]) if isinstance(test.get("n"), int) else None,
+            finding=str(metrics.get("finding") or ""),
             finished=str(manifest.get("finished") or ""),
         )
     except (OSError, ValueError) as error:

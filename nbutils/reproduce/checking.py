@@ -216,6 +216,8 @@ def _check_predictions(manifest: Mapping[str, Any]) -> Check:
         rows = unpack_predictions(manifest)
     except DataError as error:
         return Check("predictions", "bad", str(error))
+    if rows is None and manifest.get("predictions_sha256") is None:
+        return Check("predictions", "unknown", "the study made none")
     if rows is None:
         return Check("predictions", "unknown", "the report carries their sha256 alone")
     for name, value in _scores(rows).items():

@@ -214,6 +214,11 @@ def _finished_manifest(report: Path) -> dict[str, Any]:
     for name in ("stage_keys", "metrics", "environment", "code"):
         if not isinstance(manifest.get(name), Mapping):
             raise DataError(f"{report}: expected {name} in its manifest, found none that is one")
+    if "benchmark" in manifest["stage_keys"]:
+        raise DataError(
+            f"{report}: expected a study that trains a model, found a benchmark, whose times are "
+            f"never the same; measure again with: {manifest.get('command')}"
+        )
     unpack_predictions(manifest)  # refused now rather than after training
     return manifest
 
