@@ -48,12 +48,21 @@ def render_text(text: object, *, limit: int = 600) -> str:
         characters, ANSI escapes and bidirectional overrides made visible.
     """
     whole = str(text)
-    cut = _with_line_ends(whole[:limit])
-    safe = UNSEEN.sub(_visible_span, html.escape(cut))
+    safe = escape_text(whole[:limit])
     more = ""
     if len(whole) > limit:
         more = f'<span class="nb-cut">… ({len(whole):,} characters)</span>'
     return f'<bdi class="nb-text" style="{WRAP}">{safe}</bdi>{more}'
+
+
+def escape_text(text: str) -> str:
+    """Return text as HTML with unseen characters named, for an element that isolates it."""
+    return UNSEEN.sub(_visible_span, html.escape(_with_line_ends(text)))
+
+
+def plain_attribute(text: object, *, limit: int = 2000) -> str:
+    """Return text from the data as the value of an HTML attribute."""
+    return html.escape(visible_text(str(text)[:limit]), quote=True)
 
 
 def _with_line_ends(text: str) -> str:

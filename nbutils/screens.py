@@ -11,9 +11,10 @@ from nbutils.artifacts import NOTEBOOKS
 from nbutils.measured import describe_benchmark
 from nbutils.params.study import Study
 from nbutils.published import compare_with_target
-from nbutils.report.page import Comparison, Fact, Link, Page
+from nbutils.report.page import Comparison, Fact, Link, Page, Step
 from nbutils.runs import StudyRun
 from nbutils.training.pitfalls import find_cautions
+from nbutils.views.advice import link_to_section, say_worth
 
 TITLES = {
     "data_prep": "Data preparation",
@@ -29,6 +30,7 @@ SET_FACTS = {
     "Subset accuracy": "accuracy",
     "Mean average precision": "mean_average_precision",
 }
+MOST_STEPS = 3  # on a first screen; the page of the error analysis has the others
 LAST_COMPLETED = "last-completed"  # in a report's folder: the pages from before a run failed
 
 
@@ -71,6 +73,7 @@ def stage_page(run: StudyRun, results: Results, manifest: Mapping[str, Any], sta
         facts=facts,
         verdicts=verdicts,
         cautions=cautions,
+        steps=list_steps(results.findings, page="") if stage == "error_analysis" else (),
         comparison=_comparison(run.study, results) if stage == "fine_tune" else None,
         rerun=run.command,
         links=_links(run, current=page_name(stage)),
@@ -100,6 +103,7 @@ def summary_page(run: StudyRun, results: Results, manifest: Mapping[str, Any]) -
         facts=tuple(facts),
         verdicts=tuple(verdict for screen in screens for verdict in screen[1]),
         cautions=tuple(dict.fromkeys(caution for screen in screens for caution in screen[2])),
+        steps=list_steps(results.findings, page=page_name("error_analysis")),
         comparison=_comparison(run.study, results),
         links=_links(run, current=SUMMARY),
         parameters=flat,
@@ -113,6 +117,27 @@ def _place(run: StudyRun, stage: str) -> str:
 
 def _comparison(study: Study, results: Results) -> Comparison | None:
     return compare_with_target(study, card=results.card, metrics=results.metrics)
+
+
+def list_steps(findings: Mapping[str, Any], *, page: str) -> tuple[Step, ...]:
+    """Return what to do next, as far as a first screen has room for it.
+
+    Parameters
+    ----------
+    findings
+        `findings.json`; empty: there is none.
+    page
+        The page of the error analysis, which has the evidence; empty: it is the page itself.
+    """
+    score = "micro F1" if findings.get("task") == "multi_label" else "accuracy"
+    return tuple(
+        Step(
+            action=one["action"],
+            detail=say_worth(one["gain"], score=score),
+            href=f"{page}{link_to_section(one['section'])}",
+        )
+        for one in findings.get("advice", ())[:MOST_STEPS]
+    )
 
 
 def _links(run: StudyRun, *, current: str) -> tuple[Link, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from nbutils.analysis.advice import Advice
 from nbutils.errors import NbutilsError, NotApplicableError
@@ -21,6 +22,14 @@ class Finding(Protocol):
         """Return what to do about it; nothing where nothing was found."""
 
 
+@runtime_checkable
+class Tagging(Protocol):
+    """A finding that has a word for some of the test texts, such as ``truncated``."""
+
+    def tags_of_texts(self) -> Mapping[str, Collection[Any]]:
+        """Return the ids of those texts, by the word."""
+
+
 F = TypeVar("F", bound=Finding)
 P = ParamSpec("P")
 
@@ -35,12 +44,18 @@ class Outcome(Generic[F]):
         One of `nbutils.params.error_analysis.SECTIONS`.
     value
         What it found; None: nothing, for the reason `why`.
+    found, advised, tagged
+        The same for `findings.json`, what to do about it, and ids of test texts by a word that it
+        has for them, where it has any (`tags_of_texts`).
     why, status
         Why there is no value, and whether that was to be expected.
     """
 
     name: str
     value: F | None = None
+    found: Mapping[str, Any] = field(default_factory=dict)
+    advised: Sequence[Advice] = ()
+    tagged: Mapping[str, Collection[Any]] = field(default_factory=dict)
     why: str = ""
     status: str = "done"  # or "skipped", "not applicable", "failed"
     told: bool = False
@@ -77,7 +92,15 @@ class Outcome(Generic[F]):
         """Return it for `findings.json`."""
         if self.value is None:
             return {"status": self.status, "why": self.why}
-        return {"status": self.status, **self.value.findings()}
+        return {"status": self.status, **self.found}
+
+    def keep(self, value: F) -> None:
+        """Keep what was found, once all that is asked of it has been got."""
+        # What JSON cannot hold shall fail here, where it takes down no other section.
+        self.found = json.loads(json.dumps(dict(value.findings()), allow_nan=False))
+        self.advised = tuple(value.advice())
+        self.tagged = dict(value.tags_of_texts()) if isinstance(value, Tagging) else {}
+        self.value = value
 
 
 @dataclass
@@ -108,7 +131,7 @@ class Sections:
             outcome.status, outcome.why = "skipped", "Switched off by the parameter skip."
         else:
             try:
-                outcome.value = find(*rest, **named)
+                outcome.keep(find(*rest, **named))
             except NotApplicableError as error:
                 outcome.status, outcome.why = "not applicable", str(error)
             except Exception as error:  # whatever it is, the other sections are worth having
@@ -120,10 +143,14 @@ class Sections:
         """Return what all sections found, by name."""
         return {name: outcome.as_dict() for name, outcome in self.outcomes.items()}
 
+    def tags(self) -> dict[str, Collection[Any]]:
+        """Return the ids of the test texts that the sections so far have a word for, by word."""
+        every = [outcome.tagged for outcome in self.outcomes.values()]
+        return {tag: ids for tagged in every for tag, ids in tagged.items()}
+
     def advice(self) -> list[Advice]:
         """Return what all sections advise, in their order."""
-        values = [outcome.value for outcome in self.outcomes.values()]
-        return [advice for value in values if value is not None for advice in value.advice()]
+        return [advice for outcome in self.outcomes.values() for advice in outcome.advised]
 
 
 def _say(error: Exception) -> str:

@@ -13,7 +13,7 @@ from nbutils.manifest import describe_commit, describe_environment
 from nbutils.progress import Progress
 from nbutils.publishing import fingerprint_predictions
 from nbutils.runs import StageRun
-from nbutils.screens import describe_gain
+from nbutils.screens import describe_gain, list_steps
 
 TRAINING = {"step": 3, "steps": 9, "epoch": 0.33, "loss": 0.5, "accuracy": None, "seconds_left": 75}
 
@@ -30,6 +30,18 @@ def test_gain_over_the_baseline_is_said_with_its_certainty(
     value: float, low: float, high: float, says: str
 ) -> None:
     assert describe_gain({"value": value, "low": low, "high": high}).startswith(says)
+
+
+def test_first_screen_has_the_three_steps_that_are_worth_most() -> None:
+    advice = [
+        {"action": f"Do {k}.", "evidence": "e", "gain": gain, "section": "slices"}
+        for k, gain in enumerate([0.2, 0.1, None, None])
+    ]
+    steps = list_steps({"task": "multi_label", "advice": advice}, page="03.html")
+    assert [step.action for step in steps] == ["Do 0.", "Do 1.", "Do 2."]
+    assert steps[0].detail == "Worth about 20.0 points of micro F1."
+    assert steps[0].href == "03.html#cell-id=slices-intro"
+    assert list_steps({}, page="") == ()
 
 
 @pytest.mark.parametrize(

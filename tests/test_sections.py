@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,26 @@ def test_view_that_fails_is_named() -> None:
 
     shown = Sections().run("slices", count_letters, "word", only="o").show(plot_count)
     assert "plot_count failed: KeyError: 'colour'" in repr(shown)
+
+
+@pytest.mark.parametrize("value", [float("nan"), object()])
+def test_what_json_cannot_hold_fails_its_own_section_alone(value: Any) -> None:
+    sections = Sections()
+    assert sections.run("slices", Count, value).value is None
+    sections.run("shift", Count, 3)
+    assert sections.findings()["slices"]["status"] == "failed"
+    assert sections.findings()["shift"] == {"status": "done", "n": 3}
+
+
+def test_words_for_texts_are_collected_from_the_sections_that_have_them() -> None:
+    class Tagged(Count):
+        def tags_of_texts(self) -> Mapping[str, Collection[int]]:
+            return {"odd": [self.n]}
+
+    sections = Sections()
+    sections.run("slices", Count, 1)
+    sections.run("shift", Tagged, 7)
+    assert sections.tags() == {"odd": [7]}
 
 
 def test_interruption_is_not_taken_for_a_failure() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nbutils.analysis.advice import Advice, rank_advice
 from nbutils.analysis.calibration import expected_calibration_error
 from nbutils.analysis.confusion import order_classes
 from nbutils.artifacts import write_json, write_text
@@ -48,6 +49,27 @@ def build_findings(
         "top_confusions": tables["top_confusions"].to_dict("records"),
         "calibration": {"ece": ece, "bins": bins.to_dict("records")},
     }
+
+
+def add_sections(
+    findings: Mapping[str, Any],
+    *,
+    sections: Mapping[str, Mapping[str, Any]],
+    advice: Sequence[Advice],
+) -> dict[str, Any]:
+    """Return findings with those of the sections and with what to do next.
+
+    Parameters
+    ----------
+    findings
+        As `build_findings` makes them.
+    sections
+        What each section found, by its name.
+    advice
+        Of all sections; all of it is kept, the most worth first.
+    """
+    ranked = rank_advice(advice, most=len(advice))
+    return {**findings, "sections": dict(sections), "advice": [one.as_dict() for one in ranked]}
 
 
 def save_findings(

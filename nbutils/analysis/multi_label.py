@@ -31,12 +31,15 @@ class MultiLabelErrors:
         As for `find_errors`.
     unit
         What is right or wrong: answers to whether a text has a label.
+    score_name
+        What is gained where it is mended.
     """
 
     predictions: pd.DataFrame
     texts: pd.DataFrame
     label_names: tuple[str, ...]
     unit: str = "answers"
+    score_name: str = "micro F1"
 
     @property
     def test(self) -> pd.DataFrame:

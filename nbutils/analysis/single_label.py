@@ -23,14 +23,15 @@ class SingleLabelErrors:
     ----------
     predictions, texts, label_names
         As for `find_errors`.
-    unit
-        What is right or wrong.
+    unit, score_name
+        What is right or wrong, and what is gained where it is mended.
     """
 
     predictions: pd.DataFrame
     texts: pd.DataFrame
     label_names: tuple[str, ...]
     unit: str = "texts"
+    score_name: str = "accuracy"
 
     @property
     def test(self) -> pd.DataFrame:

@@ -6,7 +6,7 @@ writes a study's summary and the list of all studies. nbconvert is imported when
 
 from nbutils.report.figures import Figure, headline_figures
 from nbutils.report.notebook import page_of_notebook, render_notebook, write_notebook_report
-from nbutils.report.page import Comparison, Fact, Link, Page, read_manifest
+from nbutils.report.page import Comparison, Fact, Link, Page, Step, read_manifest
 from nbutils.report.site import write_site, write_summary
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Figure",
     "Link",
     "Page",
+    "Step",
     "headline_figures",
     "page_of_notebook",
     "read_manifest",

@@ -15,11 +15,11 @@ from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
-from nbutils.escaping import render_text, visible_text
+from nbutils.escaping import plain_attribute, render_text, visible_text
 from nbutils.report.cells import PRIORITY
 from nbutils.report.figures import Figure, render_figure
 from nbutils.report.markup import Markup, embedded_image
-from nbutils.report.page import TEMPLATES, plain_attribute, render_console
+from nbutils.report.page import TEMPLATES, render_console
 
 LONGEST_SOURCE = 50_000  # characters of one cell's code
 

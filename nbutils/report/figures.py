@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from nbutils.escaping import visible_text
-from nbutils.report.page import plain_attribute
+from nbutils.escaping import plain_attribute, visible_text
 
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK = "{http://www.w3.org/1999/xlink}href"

@@ -11,8 +11,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbutils.escaping import visible_text
-from nbutils.report.page import plain_attribute
+from nbutils.escaping import plain_attribute, visible_text
 
 # fmt: off
 DROPPED = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from nbutils.report.cells import PARAMETER_TAGS, assigned_parameters, prepare_ce
 from nbutils.report.figures import figures_of_cells, render_figure
 from nbutils.report.markup import Markup
 from nbutils.report.page import Fact, Page, Status, render_page
+
+ANCHOR = re.compile(r"cell-id=[\w-]{1,64}", re.ASCII)
 
 
 def render_notebook(notebook: Path, page: Page) -> str:
@@ -45,6 +48,7 @@ def render_notebook(notebook: Path, page: Page) -> str:
     figures = figures_of_cells(node.cells)
     prepare_cells(node)
     markup = Markup()
+    _anchor_cells(node.cells, markup)
     hoisted = [render_figure(figure, name=markup.next_figure()) for figure in figures]
     _render_prose(node.cells, markup)
     headings = [heading for heading in markup.headings if heading[0] <= 3]
@@ -58,6 +62,15 @@ def render_notebook(notebook: Path, page: Page) -> str:
         has_code=any(cell.cell_type == "code" for cell in node.cells),
         has_failure=any(cell.metadata.get("nbutils", {}).get("failed") for cell in node.cells),
     )
+
+
+def _anchor_cells(cells: Any, markup: Markup) -> None:
+    """Note on each cell the anchor by which a link leads to it, in JupyterLab's words."""
+    for cell in cells:
+        anchor = f"cell-id={cell.get('id', '')}"
+        known = bool(ANCHOR.fullmatch(anchor)) and anchor not in markup.taken
+        cell.metadata["nbutils_anchor"] = anchor if known else ""
+        markup.taken.add(anchor)
 
 
 def _render_prose(cells: Any, markup: Markup) -> None:

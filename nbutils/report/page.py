@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import html
 import json
 import re
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 Status = Literal["completed", "failed", "interrupted"]
 Outcome = Literal["reproduced", "above", "below"]
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = {"notebook.html.j2": ("report.js", "examples.js")}  # other templates: the first alone
 MANIFEST = re.compile(r'<script type="application/json" id="nbutils-manifest">(.*?)</script>', re.S)
 
 
@@ -65,6 +65,25 @@ class Link:
     href: str
     current: bool = False
     detail: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do next.
+
+    Parameters
+    ----------
+    action
+        As an imperative sentence.
+    detail
+        What it is worth, as a sentence.
+    href
+        Where its evidence is.
+    """
+
+    action: str
+    detail: str
+    href: str
 
 
 @dataclass(frozen=True)
@@ -124,6 +143,8 @@ class Page:
         Plain sentences: what to conclude.
     cautions
         Plain sentences: what to be careful about.
+    steps
+        What to do next, what is worth most first.
     comparison
         Our score beside a published one; None: the study names none.
     rerun
@@ -143,6 +164,7 @@ class Page:
     facts: tuple[Fact, ...] = ()
     verdicts: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
     comparison: Comparison | None = None
     rerun: str = ""
     links: tuple[Link, ...] = ()
@@ -166,7 +188,8 @@ def render_page(template: str, **values: Any) -> str:
 
     What the page says has the home folder as `~`: a report tells no names.
     """
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    names = SCRIPTS.get(template, ("report.js",))
+    script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
@@ -252,8 +275,3 @@ def render_console(text: str) -> str:
     if len(kept) <= LONGEST_CONSOLE:
         return safe
     return f'{safe}<span class="nb-cut">… ({len(kept):,} characters)</span>'
-
-
-def plain_attribute(text: object, *, limit: int = 2000) -> str:
-    """Return text from the data as the value of an HTML attribute."""
-    return html.escape(visible_text(str(text)[:limit]), quote=True)
