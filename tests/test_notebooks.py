@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,9 @@ import pytest
 
 from nbutils.artifacts import LAST_ARTIFACT, NOTEBOOKS
 from nbutils.execution import run_notebook
+from nbutils.params.error_analysis import SECTIONS as ERROR_SECTIONS
 from nbutils.params.study import SECTIONS
+from nbutils.views.advice import link_to_section
 
 STAGES = list(NOTEBOOKS)
 ROOT = Path(__file__).parent.parent
@@ -60,6 +63,14 @@ def test_cells_are_short_and_define_nothing(stage: str) -> None:
         nodes = list(ast.walk(ast.parse(source(cell))))
         forbidden = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.Lambda)
         assert not [node for node in nodes if isinstance(node, forbidden)], cell["id"]
+
+
+def test_each_section_has_an_introduction_that_links_lead_to() -> None:
+    code = "\n".join(source(cell) for cell in cells("error_analysis"))
+    run = set(re.findall(r"sections\.run\(\s*\"(\w+)\"", code))
+    introduced = {cell["id"] for cell in cells("error_analysis", "markdown")}
+    assert {link_to_section(name) for name in run} <= {f"#cell-id={name}" for name in introduced}
+    assert run <= set(ERROR_SECTIONS)
 
 
 @pytest.mark.parametrize("stage", STAGES)

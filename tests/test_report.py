@@ -20,6 +20,7 @@ from nbutils.report import (
     Fact,
     Link,
     Page,
+    Step,
     headline_figures,
     page_of_notebook,
     read_manifest,
@@ -48,6 +49,7 @@ HOSTILE_HTML = """
 <form action="http://example.invalid/"><input autofocus onfocus="alert(6)"></form>
 <meta http-equiv="refresh" content="0;url=http://example.invalid/"></div></main></body>
 <table><tr><td>cell</td></tr></table><svg><script>window.hacked=3</script></svg>
+<div data-examples="none"><i class="nb-scroll"></i></div>
 """
 HOSTILE_SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
@@ -385,6 +387,22 @@ def test_page_is_small_and_carries_no_unseen_characters(site, name):
 def test_same_notebook_gives_the_same_page(site):
     first, second = (render_notebook(site / "good.ipynb", a_page()) for _ in range(2))
     assert first == second
+
+
+def test_cells_are_reached_by_their_ids(site):
+    page = render_notebook(site / "good.ipynb", a_page())
+    found = re.findall(r'id="(cell-id=[^"]*)"', page)
+    assert found == [f"cell-id=cell-{at}" for at in range(8)]
+
+
+def test_steps_lead_to_their_evidence(site):
+    steps = (Step("Check <b>14</b> labels.", "Worth about 1 point.", "#cell-id=cell-0"),)
+    text = render_notebook(site / "good.ipynb", a_page(steps=steps))
+    hero = text[text.index("<main") : text.index('id="contents"')]
+    assert "Check &lt;b&gt;14&lt;/b&gt; labels." in hero
+    assert 'href="#cell-id=cell-0"' in hero
+    assert 'id="cell-id=cell-0"' in text
+    assert "What to do next" not in render_notebook(site / "good.ipynb", a_page())
 
 
 def test_first_screen_holds_the_headline_figure_before_the_contents(site):

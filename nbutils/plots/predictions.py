@@ -25,7 +25,7 @@ from nbutils.plots.palette import (
     RIGHT,
     WRONG,
 )
-from nbutils.plots.squares import LEVELS, Cells, draw_square
+from nbutils.plots.squares import Cells, draw_square, grade_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,23 +63,11 @@ def plot_confusion(
     values = matrix / totals if normalised else matrix.astype(float)
     diagonal = np.eye(len(values), dtype=bool)
     ramps = [(RIGHT, diagonal), (WRONG, ~diagonal)]
-    cells = Cells(values, _levels(values), ramps, as_shares=normalised)
+    cells = Cells(values, grade_cells(values), ramps, as_shares=normalised)
     ax = draw_square(cells, label_names=label_names, ax=ax)
     ax.set(xlabel="predicted class", ylabel="true class")
     title = "Confusion matrix, " + ("share of each true class" if normalised else "counts")
     return describe(ax, title=title, alt=f"{title}. {_confusion_in_words(matrix, label_names)}")
-
-
-def _levels(values: NDArray[Any]) -> NDArray[Any]:
-    """Return ``(K, K)`` steps of the colour ramps, 0 where there is nothing to see."""
-    diagonal = np.eye(len(values), dtype=bool)
-    levels = np.zeros(values.shape, dtype=int)
-    most_right = values[diagonal].max(initial=0)
-    for side, floor in ((diagonal, 0.0), (~diagonal, 0.1 * most_right)):
-        largest = max(float(values[side].max(initial=0)), floor)
-        if largest > 0:
-            levels[side] = np.ceil(LEVELS * values[side] / largest).astype(int)
-    return levels
 
 
 def _confusion_in_words(matrix: NDArray[Any], label_names: Sequence[str]) -> str:

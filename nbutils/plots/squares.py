@@ -53,6 +53,21 @@ class Cells:
     as_shares: bool
 
 
+def grade_cells(values: NDArray[Any]) -> NDArray[Any]:
+    """Return ``(K, K)`` steps of the colour ramps, 0 where there is nothing to see.
+
+    Right cells (the diagonal) and wrong ones have a scale each, see `plot_confusion`.
+    """
+    diagonal = np.eye(len(values), dtype=bool)
+    levels = np.zeros(values.shape, dtype=int)
+    most_right = values[diagonal].max(initial=0)
+    for side, floor in ((diagonal, 0.0), (~diagonal, 0.1 * most_right)):
+        largest = max(float(values[side].max(initial=0)), floor)
+        if largest > 0:
+            levels[side] = np.ceil(LEVELS * values[side] / largest).astype(int)
+    return levels
+
+
 def draw_square(cells: Cells, *, label_names: Sequence[str], ax: Axes | None) -> Axes:
     """Draw a matrix with its numbers and the names of its rows and columns.
 

@@ -33,7 +33,8 @@ def prepare_cells(notebook: Any) -> None:
     for number, cell in enumerate(kept, 1):
         if cell.cell_type != "code":
             continue
-        cell.outputs = [output for output in cell.outputs if _choose(output)]
+        shown = not _tags(cell) & {"remove_output", "remove-output"}
+        cell.outputs = [output for output in cell.outputs if shown and _choose(output)]
         failed = any(output.output_type == "error" for output in cell.outputs)
         cell.metadata["nbutils"] = {
             "number": cell.execution_count or number,
