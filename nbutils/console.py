@@ -23,6 +23,8 @@ def describe_progress(progress: Progress) -> str:
     if not progress.training:
         return f"{place}, {progress.heading}" if progress.heading else place
     values = progress.training
+    if values.get("title"):
+        place += f", {values['title']}"
     text = (
         f"{place}, step {values['step']} of {values['steps']}, epoch {values['epoch']:.2f}, "
         f"loss {values['loss']:.3f}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nbutils.progress import Limits, Progress
 
 DECISIVE = ("torch", "transformers", "tokenizers", "datasets", "scikit-learn", "numpy")
+DECISIVE_OF = {"error_analysis": ("cleanlab",)}
 LORA = "peft"  # decides too, where it is used
 NOTEBOOK = "notebook.ipynb"
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")  # of a stage
@@ -144,7 +145,7 @@ def stage_key(run: StudyRun, stage: str) -> str:
 
 def _versions(section: StageParameters) -> list[str]:
     """Return the versions of the libraries that a stage's result depends on."""
-    names = [*DECISIVE]
+    names = [*DECISIVE, *DECISIVE_OF.get(section.section, ())]
     if getattr(section, "lora_rank", None) is not None and find_spec(LORA) is not None:
         names.append(LORA)  # where it is missing the study is refused
     return [f"{name} {importlib.metadata.version(name)}" for name in names]
