@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 
 BoolArray = NDArray[np.bool_]
 
-NEGATION = r"(?i)\b(?:not|no|never|none|nothing|nobody|neither|nor|cannot|without)\b|n['’]t\b"
-# (family, name of a text that has it, name of one that has not, or "" where that says nothing)
+NEGATION = (
+    r"(?i)\b(?:not|no|never|none|nothing|nobody|neither|nor|cannot|without)\b|n['\x{2019}]t\b"
+)
+FULL_STOP = r"[.!?…\x{3002}\x{ff01}\x{ff1f}][\"'”\x{2019}»)\]]*\s*$"
+# Family, pattern, name of a text that has it and of one that has not; "" where that says nothing.
 FLAGS: tuple[tuple[str, str, str, str], ...] = (
     ("digits", r"\p{Nd}", "with a digit", "without a digit"),
     ("negation", NEGATION, "with a negation", "without a negation"),
@@ -35,7 +39,7 @@ FLAGS: tuple[tuple[str, str, str, str], ...] = (
     ("punctuation", "!", "with an exclamation mark", ""),
     ("punctuation", r'["“”«»„]', "with quotation marks", "without quotation marks"),
     ("punctuation", r"\.\.\.|…", "with an ellipsis", ""),
-    ("punctuation", r"[.!?。！？…][\"'”’»)\]]*\s*$", "", "without a full stop at the end"),
+    ("punctuation", FULL_STOP, "", "without a full stop at the end"),
     ("address", r"(?i)https?://|www\.[a-z]", "with a web address", ""),
     ("address", r"[\w.+-]+@[\w-]+\.\w", "with an e-mail address", ""),
     ("address", r"(?:^|\s)[@#]\w", "with a mention or hashtag", ""),
@@ -230,14 +234,17 @@ def _ranges(numbers: NDArray[np.float64], unit: str) -> dict[str, BoolArray]:
         return {}
     edges = np.unique(np.quantile(finite, QUANTILES, method="lower"))
     named = {}
-    for place, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
-        above = numbers >= low if place == 0 else numbers > low
-        between = "" if place == 0 else "over "
-        named[f"{between}{low:,.6g} to {high:,.6g} {unit}".rstrip()] = above & (numbers <= high)
+    for low, high in pairwise(edges):
+        above, below = f"over {low:,.6g}", f"at most {high:,.6g}"
+        name = below if low == edges[0] else above if high == edges[-1] else f"{above}, {below}"
+        rows = (numbers > low) & (numbers <= high) | (low == edges[0]) & (numbers == low)
+        named[f"{name} {unit}".rstrip()] = rows
     return named
 
 
-def _attribute(family: str, named: dict[str, BoolArray], known: BoolArray | None = None) -> Attribute:
+def _attribute(
+    family: str, named: dict[str, BoolArray], known: BoolArray | None = None
+) -> Attribute:
     from scipy.sparse import csc_matrix
 
     if not named:

@@ -152,15 +152,15 @@ def _exact_copies(test: pd.DataFrame, train: pd.DataFrame) -> NDArray[np.int64]:
     """Return the id of a training text of the same words for each test text, -1 for none."""
     ids = pd.Series(train["example_id"].to_numpy(), index=_folded(train))
     first = ids[~ids.index.duplicated()]
-    return _folded(test).map(first).fillna(-1).to_numpy(np.int64)
+    return pd.Series(_folded(test)).map(first).fillna(-1).to_numpy(np.int64)
 
 
-def _folded(frame: pd.DataFrame) -> pd.Index[Any]:
+def _folded(frame: pd.DataFrame) -> list[str]:
     folded = [same_words(text) for text in frame["text"]]
     if "text_pair" in frame:
         pairs = (same_words(text) for text in frame["text_pair"])
         folded = [f"{one}\x1f{other}" for one, other in zip(folded, pairs, strict=True)]
-    return pd.Index(folded)
+    return folded
 
 
 def _near_copies(test: pd.DataFrame, train: pd.DataFrame, *, seed: int) -> NDArray[np.int64]:
@@ -206,9 +206,7 @@ def _inflation(right: BoolArray, copied: BoolArray) -> tuple[float, float, float
     if not copied.any():
         return 0.0, 0.0, 0.0
     share = float(copied.mean())
-    one, other = (
-        proportion(int(right[rows].sum()), int(rows.sum())) for rows in (copied, ~copied)
-    )
+    one, other = (proportion(int(right[rows].sum()), int(rows.sum())) for rows in (copied, ~copied))
     gap = one.value - other.value
     below = np.hypot(one.value - one.low, other.high - other.value)
     above = np.hypot(one.high - one.value, other.value - other.low)

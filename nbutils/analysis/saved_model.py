@@ -58,6 +58,13 @@ class SavedModel:
 
         return measure_tokens(tested_texts(self.errors), self.tokenizer, cutting=self.cutting)
 
+    @property
+    def longest(self) -> int | None:
+        """The most tokens that it has positions for; None: it has no such limit."""
+        from nbutils.checkpoints.matching import position_limit
+
+        return position_limit(self._loaded[0])
+
     def predict(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return the probabilities of texts, shape (N, K), each with one label of K."""
         from nbutils.batching import encode_texts

@@ -196,7 +196,7 @@ def js_distance(test: FloatArray, train: FloatArray) -> FloatArray:
     middle = (one + other) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         bits = [np.nansum(side * np.log2(side / middle), axis=0) for side in (one, other)]
-    return np.sqrt(np.clip((bits[0] + bits[1]) / 2, 0, 1))
+    return np.asarray(np.sqrt(np.clip((bits[0] + bits[1]) / 2, 0, 1)), np.float64)
 
 
 def cramers_v(test: FloatArray, train: FloatArray) -> FloatArray:

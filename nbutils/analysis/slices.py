@@ -125,9 +125,7 @@ def find_slices(errors: Errors, *, model: SavedModel | None = None, seed: int = 
     wrong = (rows["label"] != rows["predicted"]).to_numpy()
     found = score_slices(attributes, wrong, smallest=smallest)
     told, members = _tell_once(found, wrong)
-    told = told.assign(
-        expected=_expected(rows, wrong, members), worth=_excess(told) / len(rows)
-    )
+    told = told.assign(expected=_expected(rows, wrong, members), worth=_excess(told) / len(rows))
     return Slices(
         table=told,
         examples=_examples(errors, rows, told, members),
@@ -232,22 +230,23 @@ def _tell_once(found: Scored, wrong: BoolArray) -> tuple[pd.DataFrame, Any]:
     """
     from scipy.stats import hypergeom
 
-    bad = np.flatnonzero(found.table["q"] <= FALSE_DISCOVERIES)
-    limit = float(found.table["p"].iloc[bad].max()) if len(bad) else 0.0
-    aside, heads, also = np.zeros(len(wrong), bool), [], {}
+    bad: list[int] = np.flatnonzero(found.table["q"] <= FALSE_DISCOVERIES).tolist()
+    limit = float(found.table["p"].iloc[bad].max()) if bad else 0.0
+    aside = np.zeros(len(wrong), bool)
+    also: dict[int, list[str]] = {}
+    mistakes: dict[int, BoolArray] = {}
     for place in bad:
         inside = _rows(found.members, place)
         left = inside & ~aside
         hits, total = int((left & wrong).sum()), int((wrong & ~aside).sum())
         p = hypergeom.sf(hits - 1, int((~aside).sum()), total, int(left.sum()))
-        if p <= limit and hits:
-            heads.append(place)
-            also[place] = []
+        if not also or (p <= limit and hits):
+            also[place], mistakes[place] = [], inside & wrong
             aside |= inside
         else:
-            head = max(heads, key=lambda k: int((_rows(found.members, k) & inside & wrong).sum()))
+            head = max(also, key=lambda k: int((mistakes[k] & inside).sum()))
             also[head].append(found.table["slice"].iloc[place])
-    shown = heads[:MOST_TOLD]
+    shown = list(also)[:MOST_TOLD]
     table = found.table.iloc[shown].assign(also=["; ".join(also[k]) for k in shown])
     return table.reset_index(drop=True), found.members[:, shown]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nbutils.analysis.words import WordCounts
 
 TERMS = 1000  # words that count, the most frequent
-SHARES = (0.002, 0.3)  # of the texts that have such a word: neither names nor function words
+SHARES = (0.002, 0.5)  # of the texts that have such a word: neither names nor function words
 FITTED = 10_000  # texts that the topics are found in; the others are sorted into them
 DIMENSIONS = 30
 TEXTS_PER_TOPIC = 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,6 +88,8 @@ class Truncation:
         Shares of the test texts that are cut, and of their tokens that are not read.
     fit
         The length that 95 % of the test texts have at most, in tokens, special ones included.
+    longest
+        The most tokens that the model has positions for; None: no limit, or nobody asked.
     reread
         None: nothing was read again, for the reason `why`.
     sampled
@@ -98,7 +101,8 @@ class Truncation:
     cut_texts: float
     cut_tokens: float
     fit: int
-    reread: Reread | None
+    longest: int | None = None
+    reread: Reread | None = None
     why: str = ""
     sampled: bool = False
 
@@ -126,22 +130,32 @@ class Truncation:
         """Return to read more of a text, where that was seen to help."""
         if self.reread is None or self.reread.gain[1] <= 0:
             return []
-        value, low, high = self.reread.gain
+        value, low, high = (100 * number for number in self.reread.gain)
         counts = self.reread.counts
         return [
             Advice(
-                f"Read more than {self.cutting.max_length} tokens of a text: set max_length to "
-                f"{self.fit}, which {FIT_SHARE:.0%} of the test texts fit into, or truncation to "
-                "head_tail or chunks.",
-                f"{self.cut_texts:.0%} of the test texts are cut. Their last tokens read as well as "
-                f"the first, {counts['mistakes_mended_by_both']} of {counts['mistakes']} mistakes "
-                f"among them become right and {counts['right_lost_by_both']} of {counts['right']} "
-                f"right ones wrong: {100 * value:+.1f} points of accuracy (95 % interval "
-                f"{100 * low:+.1f} to {100 * high:+.1f}) without training again.",
-                value,
+                f"Read more of each text: {self._say_how()}.",
+                f"{self.cut_texts:.0%} of the test texts are cut. Where their last tokens are read "
+                f"as well as the first, {counts['mistakes_mended_by_both']} of "
+                f"{counts['mistakes']} mistakes become right and {counts['right_lost_by_both']} of "
+                f"{counts['right']} right ones wrong: {value:+.1f} points of accuracy (95 % "
+                f"interval {low:+.1f} to {high:+.1f}) without training again.",
+                self.reread.gain[0],
                 "truncation",
             )
         ]
+
+    def _say_how(self) -> str:
+        if self.cutting.truncation == "chunks":
+            return f"raise max_chunks above {self.cutting.max_chunks}"
+        others = "truncation to head_tail or chunks"
+        length = min(self.fit, self.longest or self.fit)
+        if length <= self.cutting.max_length:
+            return f"set {others}; the model has no positions for more than {length} tokens"
+        reason = f"which {FIT_SHARE:.0%} of them fit into"
+        if length < self.fit:
+            reason = "the most that the model has positions for"
+        return f"set max_length to {length}, {reason}, or {others}"
 
 
 def audit_truncation(model: SavedModel, *, seed: int = 0) -> Truncation:
@@ -170,16 +184,19 @@ def audit_truncation(model: SavedModel, *, seed: int = 0) -> Truncation:
     lost = np.maximum(length - limit, 0) / length  # NaN where the length was not measured
     right = (test["label"] == test["predicted"]).to_numpy()
     why = _why_not(test, report)
-    reread = None
+    reread, longest = None, None
     if not why:
-        chosen = choose_cut(test[~np.isnan(lost)], cut=lost[~np.isnan(lost)] > 0, limit=limit, seed=seed)
+        known = ~np.isnan(lost)
+        chosen = choose_cut(test[known], cut=lost[known] > 0, limit=limit, seed=seed)
         reread = reread_tails(chosen, model.tokenizer, predict=model.predict, limit=limit)
+        longest = model.longest
     return Truncation(
         cutting=report.cutting,
         shares=score_by_share(lost, right),
         cut_texts=report.cut_share,
         cut_tokens=report.lost_share,
         fit=int(np.quantile(report.lengths, FIT_SHARE, method="higher")),
+        longest=longest,
         reread=reread,
         why=why,
         sampled=report.sampled,
@@ -213,7 +230,7 @@ def score_by_share(lost: FloatArray, right: BoolArray) -> pd.DataFrame:
     """
     inside = {"whole": lost == 0} | {
         f"up to {high:.0%}".replace("%", " %"): (lost > low) & (lost <= high)
-        for low, high in zip(SHARES[:-1], SHARES[1:], strict=True)
+        for low, high in pairwise(SHARES)
     }
     scores = {
         name: proportion(int(right[rows].sum()), int(rows.sum())) for name, rows in inside.items()
@@ -320,9 +337,7 @@ def tail_texts(
     if not len(texts):
         return []
     encodings = tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)
-    return [
-        text[_start(encoding, room) :] for text, encoding in zip(texts, encodings, strict=True)
-    ]
+    return [text[_start(encoding, room) :] for text, encoding in zip(texts, encodings, strict=True)]
 
 
 def _start(encoding: Any, room: int) -> int:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from nbutils.data.shingles import CJK
 
 # RE2's own \w knows ASCII alone. Marks belong to the letter before them (vowel signs of Hindi).
-BETWEEN_WORDS = r"[^\p{L}\p{N}\p{M}_'’]+"
-EDGES = "_'’"
+BETWEEN_WORDS = r"[^\p{L}\p{N}\p{M}_'\x{2019}]+"
+EDGES = "_'\u2019"
 IntArray = NDArray[np.int64]
 
 
