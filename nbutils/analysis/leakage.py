@@ -142,7 +142,7 @@ def audit_leakage(errors: Errors, train: pd.DataFrame, *, seed: int = 1) -> Leak
         scores=_score(right, exact >= 0, copy_of >= 0, doubted),
         copies=copies,
         suspects=int(doubted.sum()),
-        inflation=_inflation(right, copy_of >= 0),
+        inflation=measure_inflation(right, copy_of >= 0),
         compared=len(compared),
         train_texts=len(train),
     )
@@ -165,9 +165,9 @@ def _folded(frame: pd.DataFrame) -> list[str]:
 
 def _near_copies(test: pd.DataFrame, train: pd.DataFrame, *, seed: int) -> NDArray[np.int64]:
     """Return the id of a training text of the same group for each test text, -1 for none."""
-    columns = [name for name in ("example_id", "text", "text_pair", "label") if name in train]
+    columns = [name for name in ("example_id", "text", "text_pair") if name in train]
     both = pd.concat([train[columns], test[columns]], ignore_index=True)
-    group = find_duplicates(both, threshold=NEAR, seed=seed).group
+    group = find_duplicates(both.assign(label=0), threshold=NEAR, seed=seed).group
     ids = pd.Series(train["example_id"].to_numpy(), index=group[: len(train)])
     first = ids[~ids.index.duplicated()]
     found = pd.Series(group[len(train) :]).map(first).fillna(-1)
@@ -194,12 +194,22 @@ def _score(right: BoolArray, exact: BoolArray, copied: BoolArray, doubted: BoolA
     return pd.DataFrame([{"test_texts": name, **s.as_dict()} for name, s in scores.items()])
 
 
-def _inflation(right: BoolArray, copied: BoolArray) -> tuple[float, float, float] | None:
+def measure_inflation(right: BoolArray, copied: BoolArray) -> tuple[float, float, float] | None:
     """Return accuracy on all minus accuracy without copies, with its 95 % interval.
 
     It is the share of copies times how much easier these are; the interval of that difference is
     made of the two Wilson intervals: Newcombe, "Interval estimation for the difference between
     independent proportions", 1998, method 10.
+
+    Parameters
+    ----------
+    right, copied
+        Whether each prediction is right, and whether its text has a copy; both of shape (N,).
+
+    Returns
+    -------
+    tuple or None
+        Value, low and high; None: every text has a copy.
     """
     if copied.all():
         return None
