@@ -88,13 +88,14 @@ class Leakage:
             Advice(
                 f"Take the {len(self.copies)} test texts that have a copy among the training texts "
                 "out of one of the two (data_prep.deduplicate does).",
-                self._say_inflation(),
+                self.describe_effect(),
                 None,
                 "leakage",
             )
         ]
 
-    def _say_inflation(self) -> str:
+    def describe_effect(self) -> str:
+        """Return in a sentence what the copies do to the accuracy."""
         if self.inflation is None:
             return "No test text is without a copy: the accuracy says nothing about new texts."
         clean = self.scores.set_index("test_texts")["value"]["without copies"]

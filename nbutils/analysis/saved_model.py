@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbutils.analysis.errors import Errors, tested_texts
-from nbutils.artifacts import read_json
-from nbutils.params.cutting import CUTTING, Cutting
+from nbutils.params.cutting import Cutting
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     from nbutils.data.tokens import TokenReport
-
-PREPROCESSING_FILE = "nbutils.json"
+    from nbutils.training.classifier import Classifier
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class SavedModel:
     Parameters
     ----------
     folder
-        Of the stage, with `model/` and `history.json` in it.
+        Of the stage, with `model/` in it.
     errors
         Of its predictions.
     """
@@ -41,8 +39,9 @@ class SavedModel:
     @cached_property
     def cutting(self) -> Cutting:
         """What it reads of a long text."""
-        values = read_json(self.folder / "model" / PREPROCESSING_FILE)
-        return Cutting.of({name: values[name] for name in CUTTING})
+        from nbutils.training.saved import load_cutting
+
+        return load_cutting(self.folder / "model")
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast:
@@ -63,25 +62,15 @@ class SavedModel:
         """The most tokens that it has positions for; None: it has no such limit."""
         from nbutils.checkpoints.matching import position_limit
 
-        return position_limit(self._loaded[0])
+        return position_limit(self.classifier.model)
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return the probabilities of texts, shape (N, K), each with one label of K."""
-        from nbutils.batching import encode_texts
-        from nbutils.prediction import predict_logits, softmax
-
-        if not len(texts):
-            return np.zeros((0, len(self.errors.label_names)))
-        model, tokenizer = self._loaded
-        encoded = encode_texts(texts, tokenizer, cutting=self.cutting)
-        precision = read_json(self.folder / "history.json")["precision"]
-        return softmax(predict_logits(model, encoded, precision=precision))
+        """Return the probabilities of texts, shape (N, K)."""
+        return self.classifier.predict(texts).pred_probs
 
     @cached_property
-    def _loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-        from nbutils.checkpoints.loading import load_classifier, load_tokenizer
-        from nbutils.training.machine import choose_device
+    def classifier(self) -> Classifier:
+        """The model with its tokenizer and all else that its training decided."""
+        from nbutils.training.saved import load_fine_tuned
 
-        place = str(self.folder / "model")
-        model = load_classifier(place, label_names=self.errors.label_names)
-        return model.to(choose_device()), load_tokenizer(place)
+        return load_fine_tuned(self.folder)

@@ -1,0 +1,64 @@
+"""What is shown of the slices that fail more than the rest."""
+
+from __future__ import annotations
+
+from nbutils.analysis.slices import FALSE_DISCOVERIES, Slices
+from nbutils.tables import Note, Table, TextExamples
+
+MOST_NAMES = 200  # characters of what goes with a slice
+
+
+def tabulate_slices(found: Slices) -> Table | Note:
+    """Return the slices with their error rates, or that there is none."""
+    if found.table.empty:
+        return Note(f"{_say_nothing(found)} {_say_power(found)}".strip(), kind="good")
+    table = found.table.assign(also=found.table["also"].str.slice(stop=MOST_NAMES))
+    table = table[
+        ["slice", "n", "mistakes", "rate", "low", "high", "rest_rate", "expected", "q", "also"]
+    ].rename(
+        columns={
+            "n": "texts",
+            "rate": "error rate",
+            "rest_rate": "of the rest",
+            "expected": "of their classes",
+            "also": "told with it",
+        }
+    )
+    if table["of their classes"].isna().all():
+        table = table.drop(columns="of their classes")
+    sample = f", of a sample of {found.texts:,} texts" if found.sampled else ""
+    caption = (
+        f"Slices that fail more than the rest, of {found.tried:,} tried{sample} (false discovery "
+        f"rate {FALSE_DISCOVERIES:.0%})"
+    )
+    percent = ["error rate", "low", "high", "of the rest", "of their classes"]
+    return Table(table, caption=caption, percent=percent)
+
+
+def show_slice_mistakes(found: Slices) -> TextExamples | None:
+    """Return the most confident mistakes in the first slices; None where there is no slice."""
+    if found.examples.empty:
+        return None
+    return TextExamples(found.examples, caption="The most confident mistakes in the first slices")
+
+
+def _say_nothing(found: Slices) -> str:
+    return (
+        f"None of the {found.tried:,} slices of at least {found.smallest} texts that were tried "
+        "fails more often than the rest beyond chance."
+    )
+
+
+def _say_power(found: Slices) -> str:
+    rate = found.mistakes / max(found.texts, 1)
+    if not 0 < rate < 1:
+        return ""
+    if found.detectable is None:
+        return (
+            f"With {found.mistakes:,} mistakes in {found.texts:,} texts no slice of a tenth of "
+            "them could."
+        )
+    return (
+        f"A slice of a tenth of the texts would have been told from an error rate of "
+        f"{found.detectable:.0%} on; that of all is {rate:.1%}."
+    )
