@@ -126,7 +126,7 @@ def test_accuracy_goes_by_the_share_that_is_cut() -> None:
     lost = np.array([0, 0, 0.25, 0.26, 0.9, np.nan])
     right = np.array([True, False, True, True, False, True])
     table = score_by_share(lost, right)
-    assert table["cut"].tolist() == ["whole", "up to 25 %", "up to 50 %", "up to 100 %"]
+    assert table["cut"].tolist() == ["whole", "up to 25 %", "25 to 50 %", "75 to 100 %"]
     assert table["n"].tolist() == [2, 1, 1, 1]
     assert table["value"].tolist() == [0.5, 1, 1, 0]
 
@@ -138,7 +138,7 @@ def test_accuracy_goes_by_the_share_that_is_cut() -> None:
             Cutting(128),
             300,
             512,
-            "set max_length to 300, which 95% of them fit into, or truncation",
+            "set max_length to 300, which 95 % of them fit into, or truncation",
         ),
         (
             Cutting(128),
@@ -178,7 +178,6 @@ def test_advice_names_what_the_model_can_read(
 @pytest.fixture(scope="module")
 def stage(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a fine_tune folder whose model reads ten tokens."""
-    from nbutils.artifacts import write_json
     from nbutils.training.api import fine_tune
 
     folder = tmp_path_factory.mktemp("fine_tune")
@@ -188,7 +187,6 @@ def stage(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         model=str(tiny_bert), max_length=10, epochs=1, learning_rate=1e-4,
     )  # fmt: skip
     tuned.save(folder / "model")
-    write_json(folder / "history.json", tuned.history.as_dict())
     test = make_reviews(60, seed=5)
     predictions = tuned.predict(test["text"].tolist())
     table = pd.DataFrame({"example_id": range(60), "split": "test", "text": test["text"]})

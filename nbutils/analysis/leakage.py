@@ -99,10 +99,10 @@ class Leakage:
         if self.inflation is None:
             return "No test text is without a copy: the accuracy says nothing about new texts."
         clean = self.scores.set_index("test_texts")["value"]["without copies"]
-        value, low, high = (100 * number for number in self.inflation)
+        value, low, high = (round(100 * number, 1) + 0.0 for number in self.inflation)  # no -0.0
         return (
-            f"Without them the test accuracy is {clean:.1%}; they change it by {value:+.1f} points "
-            f"(95 % interval {low:+.1f} to {high:+.1f})."
+            f"Without them the test accuracy is {100 * clean:.1f} %; they change it by "
+            f"{value:+.1f} points (95 % interval {low:+.1f} to {high:+.1f})."
         )
 
 

@@ -82,7 +82,7 @@ class Slices:
             "sampled": self.sampled,
             "false_discovery_rate": FALSE_DISCOVERIES,
             "detectable": self.detectable,
-            "slices": self.table.astype(object).where(self.table.notna(), None).to_dict("records"),
+            "slices": [_plain(row) for row in self.table.to_dict("records")],
         }
 
     def advice(self) -> list[Advice]:
@@ -247,8 +247,9 @@ def _tell_once(found: Scored, wrong: BoolArray) -> tuple[pd.DataFrame, Any]:
             head = max(also, key=lambda k: int((mistakes[k] & inside).sum()))
             also[head].append(found.table["slice"].iloc[place])
     shown = list(also)[:MOST_TOLD]
-    table = found.table.iloc[shown].assign(also=["; ".join(also[k]) for k in shown])
-    return table.reset_index(drop=True), found.members[:, shown]
+    names = pd.Series([tuple(also[k]) for k in shown], dtype=object)
+    table = found.table.iloc[shown].reset_index(drop=True).assign(also=names)
+    return table, found.members[:, shown]
 
 
 def _rows(members: Any, place: int) -> BoolArray:
@@ -295,13 +296,24 @@ def _detectable(wrong: BoolArray, tried: int) -> float | None:
     return enough / size if enough <= most else None
 
 
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
+    """Return a slice for JSON: no expected rate is None, and of many names the first stand."""
+    expected = row["expected"]
+    return row | {
+        "expected": None if np.isnan(expected) else expected,
+        "also": list(row["also"][:MOST_TOLD]),
+    }
+
+
 def _advise(row: dict[Any, Any]) -> Advice:
+    rate, low, high, rest = (
+        f"{100 * row[name]:.1f}" for name in ("rate", "low", "high", "rest_rate")
+    )
     return Advice(
         f"Read the {row['mistakes']} mistakes among the {row['n']} texts {row['slice']}, and add "
         "training texts like them.",
-        f"{row['rate']:.1%} of them are wrong (95 % interval {row['low']:.1%} to {row['high']:.1%})"
-        f", against {row['rest_rate']:.1%} of the rest. The gain is what it is worth if they "
-        "became as easy as the rest.",
+        f"{rate} % of them are wrong (95 % interval {low} to {high} %), against {rest} % of the "
+        "rest. The gain is what it is worth if they became as easy as the rest.",
         float(row["worth"]),
         "slices",
     )

@@ -82,8 +82,8 @@ class Truncation:
     cutting
         How texts are cut.
     shares
-        Accuracy by the share of a text that is not read: `cut` (``whole``, ``up to 25 %``, ...),
-        `value, low, high, n`; all labels right, where texts have several.
+        Accuracy by the share of a text that is not read: `cut` (``whole``, ``up to 25 %``,
+        ``25 to 50 %``, ...), `value, low, high, n`; all labels right, where texts have several.
     cut_texts, cut_tokens
         Shares of the test texts that are cut, and of their tokens that are not read.
     fit
@@ -135,8 +135,8 @@ class Truncation:
         return [
             Advice(
                 f"Read more of each text: {self._say_how()}.",
-                f"{self.cut_texts:.0%} of the test texts are cut. Where their last tokens are read "
-                f"as well as the first, {counts['mistakes_mended_by_both']} of "
+                f"{100 * self.cut_texts:.0f} % of the test texts are cut. Where their last "
+                f"tokens are read as well as the first, {counts['mistakes_mended_by_both']} of "
                 f"{counts['mistakes']} mistakes become right and {counts['right_lost_by_both']} of "
                 f"{counts['right']} right ones wrong: {value:+.1f} points of accuracy (95 % "
                 f"interval {low:+.1f} to {high:+.1f}) without training again.",
@@ -152,7 +152,7 @@ class Truncation:
         length = min(self.fit, self.longest or self.fit)
         if length <= self.cutting.max_length:
             return f"set {others}; the model has no positions for more than {length} tokens"
-        reason = f"which {FIT_SHARE:.0%} of them fit into"
+        reason = f"which {100 * FIT_SHARE:.0f} % of them fit into"
         if length < self.fit:
             reason = "the most that the model has positions for"
         return f"set max_length to {length}, {reason}, or {others}"
@@ -229,14 +229,17 @@ def score_by_share(lost: FloatArray, right: BoolArray) -> pd.DataFrame:
         `cut, value, low, high, n`, texts that are read whole first; only rows that hold texts.
     """
     inside = {"whole": lost == 0} | {
-        f"up to {high:.0%}".replace("%", " %"): (lost > low) & (lost <= high)
-        for low, high in pairwise(SHARES)
+        _name_share(low, high): (lost > low) & (lost <= high) for low, high in pairwise(SHARES)
     }
     scores = {
         name: proportion(int(right[rows].sum()), int(rows.sum())) for name, rows in inside.items()
     }
     rows = [{"cut": name, **score.as_dict()} for name, score in scores.items() if score.n]
     return pd.DataFrame(rows, columns=["cut", "value", "low", "high", "n"])
+
+
+def _name_share(low: float, high: float) -> str:
+    return f"{100 * low:.0f} to {100 * high:.0f} %" if low else f"up to {100 * high:.0f} %"
 
 
 @dataclass(frozen=True)

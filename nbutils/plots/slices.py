@@ -15,7 +15,7 @@ from nbutils.plots.figure import (
     shorten,
     styled,
 )
-from nbutils.plots.palette import GREY, INK, ORANGE
+from nbutils.plots.palette import INK, MUTED, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def plot_slices(found: Slices, *, ax: Axes | None = None) -> Axes | None:
     for row, n in enumerate(shown["n"]):
         ax.annotate(
             f"{n:,}", (1.02, row), xycoords=("axes fraction", "data"), va="center", size=8.5,
-            color=GREY.light, annotation_clip=False,
+            color=MUTED.light, annotation_clip=False,
         )  # fmt: skip
     label_rows(ax, [shorten(name, width=NAME_WIDTH) for name in shown["slice"]])
     ax.set_xlim(left=0)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from nbutils.analysis.leakage import NEAR, SHOWN, SUSPECT, Leakage
+from nbutils.plots.figure import percent
 from nbutils.tables import Note, Table, TextExamples
+
+NEARNESS = f"(from {percent(NEAR, digits=0)} common word pairs on)"
 
 
 def say_leakage(found: Leakage) -> Note:
@@ -15,16 +18,16 @@ def say_leakage(found: Leakage) -> Note:
         searched += f" (for near copies, among a sample of {found.compared:,})"
     if found.copies.empty:
         return Note(
-            f"No test text has an exact copy or a near one (from {NEAR:.0%} common word pairs on) "
-            f"among the {searched}: they were compared once more.",
+            f"No test text has an exact copy or a near one {NEARNESS} among the "
+            f"{searched}: they were compared once more.",
             kind="good",
         )
     near = len(found.copies) - found.exact
     other = int((~found.copies["same_label"]).sum())
     labels = f" {other:,} of them carry another label than their copy." if other else ""
     return Note(
-        f"{found.exact:,} test texts have an exact copy and {near:,} more a near one (from "
-        f"{NEAR:.0%} common word pairs on) among the {searched}.{labels} {found.describe_effect()}",
+        f"{found.exact:,} test texts have an exact copy and {near:,} more a near one {NEARNESS} "
+        f"among the {searched}.{labels} {found.describe_effect()}",
         kind="caution",
     )
 
@@ -34,7 +37,7 @@ def tabulate_leakage(found: Leakage) -> Table:
     table = found.scores.rename(columns={"test_texts": "test texts", "value": "accuracy"})
     caption = (
         f"Accuracy without copies and without the {found.suspects:,} labels of a probability below "
-        f"{SUSPECT:.0%}, all of which are mistakes: the most that correct labels could give"
+        f"{percent(SUSPECT, digits=0)}; all of these are mistakes, so it is an upper bound"
     )
     return Table(table, caption=caption, percent=["accuracy", "low", "high"])
 
@@ -55,4 +58,4 @@ def show_copies(found: Leakage, *, most: int = 5) -> TextExamples | None:
     near = shown[shown["kind"] == "near"].head(max(1, most // 2))
     shown = pd.concat([shown[shown["kind"] == "exact"].head(most - len(near)), near])
     table = shown.rename(columns={"train_text": "text_pair"})
-    return TextExamples(table, caption="Test texts, and their copies in training below them")
+    return TextExamples(table, caption="Test texts, and below each its copy", limit=300)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nbutils.analysis.shift import CHANCE, Shift
+from nbutils.plots.figure import percent as share
 from nbutils.tables import Note, Table
 
 
@@ -44,5 +45,7 @@ def tabulate_shift_words(found: Shift) -> Table | Note:
     if found.words.empty:
         return Note("No word is more frequent in one of the splits beyond chance.", kind="good")
     names = {"train": "of training texts", "test": "of test texts"}
-    caption = f"Words that one split has more often (false discovery rate {CHANCE:.0%})"
+    caption = (
+        f"Words that one split has more often (false discovery rate {share(CHANCE, digits=0)})"
+    )
     return Table(found.words.rename(columns=names), caption=caption, percent=list(names.values()))

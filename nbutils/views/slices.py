@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from nbutils.analysis.slices import FALSE_DISCOVERIES, Slices
+from nbutils.plots.figure import percent
 from nbutils.tables import Note, Table, TextExamples
 
-MOST_NAMES = 200  # characters of what goes with a slice
+MOST_NAMES = 2  # of what is told with a slice
 
 
 def tabulate_slices(found: Slices) -> Table | Note:
     """Return the slices with their error rates, or that there is none."""
     if found.table.empty:
         return Note(f"{_say_nothing(found)} {_say_power(found)}".strip(), kind="good")
-    table = found.table.assign(also=found.table["also"].str.slice(stop=MOST_NAMES))
+    table = found.table.assign(also=[_shorten(names) for names in found.table["also"]])
     table = table[
-        ["slice", "n", "mistakes", "rate", "low", "high", "rest_rate", "expected", "q", "also"]
+        ["slice", "n", "rate", "low", "high", "rest_rate", "expected", "q", "also"]
     ].rename(
         columns={
             "n": "texts",
@@ -29,10 +30,10 @@ def tabulate_slices(found: Slices) -> Table | Note:
     sample = f", of a sample of {found.texts:,} texts" if found.sampled else ""
     caption = (
         f"Slices that fail more than the rest, of {found.tried:,} tried{sample} (false discovery "
-        f"rate {FALSE_DISCOVERIES:.0%})"
+        f"rate {percent(FALSE_DISCOVERIES, digits=0)})"
     )
-    percent = ["error rate", "low", "high", "of the rest", "of their classes"]
-    return Table(table, caption=caption, percent=percent)
+    shares = ["error rate", "low", "high", "of the rest", "of their classes"]
+    return Table(table, caption=caption, percent=shares)
 
 
 def show_slice_mistakes(found: Slices) -> TextExamples | None:
@@ -40,6 +41,11 @@ def show_slice_mistakes(found: Slices) -> TextExamples | None:
     if found.examples.empty:
         return None
     return TextExamples(found.examples, caption="The most confident mistakes in the first slices")
+
+
+def _shorten(names: tuple[str, ...]) -> str:
+    more = len(names) - MOST_NAMES
+    return "; ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _say_nothing(found: Slices) -> str:
@@ -60,5 +66,5 @@ def _say_power(found: Slices) -> str:
         )
     return (
         f"A slice of a tenth of the texts would have been told from an error rate of "
-        f"{found.detectable:.0%} on; that of all is {rate:.1%}."
+        f"{percent(found.detectable, digits=0)} on; that of all is {percent(rate)}."
     )
