@@ -34,8 +34,8 @@ def make_texts(n: int, *, seed: int = 0) -> pd.DataFrame:
         {
             "example_id": np.arange(n),
             "text": texts,
-            "source": random.choice(["web", "mail", "phone"], n),
-            "price": random.random(n).round(4),
+            "meta_source": random.choice(["web", "mail", "phone"], n),
+            "meta_price": random.random(n).round(4),
         }
     )
 
@@ -114,15 +114,15 @@ def test_attributes_say_what_a_text_looks_like(text: str, name: str, inside: boo
 
 
 def test_metadata_become_values_quarters_and_what_is_missing() -> None:
-    source = describe_column(pd.Series(["web", "mail", None, "web"], name="source"))
+    source = describe_column(pd.Series(["web", "mail", None, "web"], name="meta_source"))
     assert source.names == ("source: web", "source: mail", "source is missing")
     assert source.members.toarray().tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]
-    price = describe_column(pd.Series([*range(100), np.nan], name="price"))
+    price = describe_column(pd.Series([*range(100), np.nan], name="meta_price"))
     assert price.members.sum(axis=0).A1.tolist() == [25, 25, 25, 25, 1]
     assert price.names[0] == "price at most 24"
     assert price.names[-1] == "price is missing"
     constant = describe_column(pd.Series([1.0] * 5, name="same"))
-    assert constant.names[0] == "same: 1.0"
+    assert constant.names[0] == "same: 1"
 
 
 def test_topics_are_found_and_named() -> None:
@@ -183,8 +183,8 @@ def test_nothing_is_found_where_mistakes_are_random() -> None:
 def test_injected_slice_of_five_percent_is_found_first(seed: int) -> None:
     random = np.random.default_rng(seed)
     texts = make_texts(1000, seed=seed)
-    texts["device"] = random.choice(["old", *["new"] * 19], 1000)
-    inside = (texts["device"] == "old").to_numpy()
+    texts["meta_device"] = random.choice(["old", *["new"] * 19], 1000)
+    inside = (texts["meta_device"] == "old").to_numpy()
     wrong = random.random(1000) < np.where(inside, 0.5, 0.08)
     found = find_slices(make_errors(texts, wrong))
     first = found.table.iloc[0]
@@ -213,8 +213,8 @@ def test_overlapping_slice_is_told_with_the_one_that_explains_it() -> None:
     texts = make_texts(2000)
     random = np.random.default_rng(0)
     inside = np.arange(2000) % 10 == 0
-    texts["device"] = np.where(inside, "old", "new")
-    texts["shop"] = np.where(inside & (random.random(2000) < 0.9), "corner", "town")
+    texts["meta_device"] = np.where(inside, "old", "new")
+    texts["meta_shop"] = np.where(inside & (random.random(2000) < 0.9), "corner", "town")
     wrong = random.random(2000) < np.where(inside, 0.6, 0.05)
     table = find_slices(make_errors(texts, wrong)).table
     assert table["slice"].tolist() == ["device: old"]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nbutils.analysis.topics import find_topics
 from nbutils.analysis.words import WordCounts, count_words, joined_texts
+from nbutils.data.labelled_texts import METADATA, metadata_columns
 from nbutils.label_sets import flatten_labels
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ MOST_VALUES = 50  # of one metadata column, the most frequent
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 OUTER = (0.1, 0.9)
 FEW_NUMBERS = 20  # different values up to which numbers are categories
-OWN_COLUMNS = ("example_id", "text", "text_pair", "label", "split", "predicted")
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,7 @@ def describe_texts(
     Parameters
     ----------
     texts
-        N rows: `example_id, text[, text_pair], label`; every other column is metadata, except
-        what begins with ``prob_``.
+        N rows: `example_id, text[, text_pair], label`, and metadata as `meta_<name>`.
     label_names
         K names, index = id.
     tokens
@@ -112,12 +111,6 @@ def describe_texts(
         *(describe_column(texts[name]) for name in metadata_columns(texts)),
     ]
     return [attribute for attribute in found if attribute.names]
-
-
-def metadata_columns(texts: pd.DataFrame) -> list[str]:
-    """Return the columns that hold neither texts nor labels nor predictions."""
-    names = map(str, texts.columns)
-    return [name for name in names if name not in OWN_COLUMNS and not name.startswith("prob_")]
 
 
 def describe_lengths(lengths: NDArray[np.integer[Any]], *, unit: str) -> Attribute:
@@ -151,13 +144,13 @@ def describe_column(values: pd.Series[Any]) -> Attribute:
     values
         Of shape (N,). Numbers with at most 20 different values are taken for categories.
     """
-    name, missing = str(values.name), values.isna().to_numpy()
-    numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    name, missing = str(values.name).removeprefix(METADATA), values.isna().to_numpy()
+    numeric = pd.api.types.is_numeric_dtype(values)
     if numeric and values.nunique() > FEW_NUMBERS:
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         named = {f"{name} {range_}": rows for range_, rows in _ranges(numbers, "").items()}
     else:
-        said = values.astype(str)
+        said = values.map("{:g}".format if numeric else str, na_action="ignore")
         frequent = said[~missing].value_counts().head(MOST_VALUES).index
         named = {f"{name}: {v}": (said == v).to_numpy() & ~missing for v in frequent}
     return _attribute(name, named | {f"{name} is missing": missing})

@@ -57,7 +57,7 @@ def _pick_columns(path: Path, params: DataPrepParams) -> RawTexts:
     rows = _rows(path, delimiter, csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL)
     header = next(rows)
     columns = choose_columns(header, params, where=str(path))
-    wanted = [name for name in (columns.text, columns.label, columns.text_pair) if name]
+    wanted = columns.wanted
     picked: list[list[str]] = [[] for _ in wanted]
     adders = [
         (fields.append, header.index(name)) for fields, name in zip(picked, wanted, strict=True)
@@ -65,9 +65,9 @@ def _pick_columns(path: Path, params: DataPrepParams) -> RawTexts:
     for row in rows:
         for add, place in adders:
             add(row[place])
-    texts, labels, *pairs = picked
     notes = (f"{path.name} was read as a TSV file without quoting.",) if unquoted else ()
-    return RawTexts(texts, labels, pairs[0] if pairs else None, columns, str(path), notes=notes)
+    values = dict(zip(wanted, picked, strict=True))
+    return RawTexts.of(values, columns, where=str(path), notes=notes)
 
 
 def _is_unquoted(path: Path) -> bool:
