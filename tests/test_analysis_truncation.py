@@ -14,10 +14,12 @@ from conftest import WORDS, make_reviews
 from nbutils.analysis.errors import find_errors
 from nbutils.analysis.saved_model import SavedModel
 from nbutils.analysis.truncation import (
+    Chosen,
     Reread,
     Truncation,
     audit_truncation,
     choose_cut,
+    estimate_gain,
     reread_tails,
     score_by_share,
     tail_texts,
@@ -120,6 +122,28 @@ def test_what_is_read_again_is_bounded_and_weighted(tiny_bert: Path) -> None:
     few = choose_cut(test, cut=np.arange(1000) < 603, limit=400)
     assert (few.texts["label"] == 0).sum() == 3
     assert len(few.texts) == 150
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "right", "mended", "lost"), [(40, 360, 0.3, 0.02), (200, 5000, 0.5, 0.01)]
+)
+def test_interval_of_the_gain_covers_the_truth(
+    mistakes: int, right: int, mended: float, lost: float
+) -> None:
+    random, draws, covered = np.random.default_rng(0), 500, 0
+    wrong = np.arange(mistakes + min(right, 200)) < mistakes
+    of_all = mistakes + right + 25
+    truth = (mistakes * mended - right * lost) / of_all
+    for _ in range(draws):
+        both = np.where(
+            wrong, random.random(len(wrong)) < mended, random.random(len(wrong)) >= lost
+        )
+        table = pd.DataFrame(
+            {"label": 1, "predicted": np.where(wrong, 0, 1), "both": both.astype(int)}
+        )
+        _, low, high = estimate_gain(table, Chosen(table, mistakes, right, of_all))
+        covered += low <= truth <= high
+    assert 0.93 * draws <= covered <= 0.97 * draws
 
 
 def test_accuracy_goes_by_the_share_that_is_cut() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbutils.analysis.errors import Errors, tested_texts
+from nbutils.data.sampling import bounded_sample
 from nbutils.params.cutting import Cutting
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from nbutils.data.tokens import TokenReport
     from nbutils.training.classifier import Classifier
+
+MOST_MEASURED = 30_000  # test texts whose tokens are counted; more are sampled
+MOST_CHARACTERS = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,10 @@ class SavedModel:
         """Tokens of the test texts, uncut, or of a sample of them."""
         from nbutils.data.tokens import measure_tokens
 
-        return measure_tokens(tested_texts(self.errors), self.tokenizer, cutting=self.cutting)
+        test = tested_texts(self.errors)
+        rows = bounded_sample(test, most_rows=MOST_MEASURED, most_characters=MOST_CHARACTERS)
+        report = measure_tokens(rows, self.tokenizer, cutting=self.cutting)
+        return replace(report, sampled=len(rows) < len(test))
 
     @property
     def longest(self) -> int | None:

@@ -318,7 +318,7 @@ def reread_tails(
     table = texts[["example_id", "label", "predicted"]].assign(
         tail=tail.argmax(axis=1), both=both.argmax(axis=1)
     )
-    gain = _estimate_gain(table, chosen)
+    gain = estimate_gain(table, chosen)
     return Reread(table.reset_index(drop=True), chosen.of_mistakes, chosen.of_right, gain)
 
 
@@ -356,12 +356,19 @@ def _start(encoding: Any, room: int) -> int:
     return int(encoding.offsets[place][0])
 
 
-def _estimate_gain(table: pd.DataFrame, chosen: Chosen) -> tuple[float, float, float]:
+def estimate_gain(table: pd.DataFrame, chosen: Chosen) -> tuple[float, float, float]:
     """Return what both readings together change in test accuracy, with its 95 % interval.
 
     The shares of mended mistakes and of lost right predictions are weighted with how many of either
     there are. The interval is made of their two Wilson intervals, as by Newcombe (1998): with few
     mistakes a bootstrap would take the share that was seen for certain.
+
+    Parameters
+    ----------
+    table
+        As `Reread` has it.
+    chosen
+        What it was chosen from.
     """
     wrong = (table["label"] != table["predicted"]).to_numpy()
     right = (table["both"] == table["label"]).to_numpy()
