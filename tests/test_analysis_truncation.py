@@ -130,17 +130,14 @@ def test_what_is_read_again_is_bounded_and_weighted(tiny_bert: Path) -> None:
 def test_interval_of_the_gain_covers_the_truth(
     mistakes: int, right: int, mended: float, lost: float
 ) -> None:
-    random, draws, covered = np.random.default_rng(0), 500, 0
+    random, draws, covered = np.random.default_rng(0), 2000, 0
     wrong = np.arange(mistakes + min(right, 200)) < mistakes
     of_all = mistakes + right + 25
     truth = (mistakes * mended - right * lost) / of_all
     for _ in range(draws):
-        both = np.where(
-            wrong, random.random(len(wrong)) < mended, random.random(len(wrong)) >= lost
-        )
-        table = pd.DataFrame(
-            {"label": 1, "predicted": np.where(wrong, 0, 1), "both": both.astype(int)}
-        )
+        share = random.random(len(wrong))
+        both = np.where(wrong, share < mended, share >= lost).astype(int)
+        table = pd.DataFrame({"label": 1, "predicted": np.where(wrong, 0, 1), "both": both})
         _, low, high = estimate_gain(table, Chosen(table, mistakes, right, of_all))
         covered += low <= truth <= high
     assert 0.93 * draws <= covered <= 0.97 * draws
