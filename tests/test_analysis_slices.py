@@ -11,9 +11,11 @@ import pytest
 from conftest import make_topics
 from scipy.stats import binom, fisher_exact
 
+from nbutils.analysis import slices
 from nbutils.analysis.attributes import describe_column, describe_texts
 from nbutils.analysis.errors import Errors, find_errors
-from nbutils.analysis.slices import find_slices, score_slices
+from nbutils.analysis.slice_tests import score_slices
+from nbutils.analysis.slices import find_slices
 from nbutils.analysis.topics import find_topics
 from nbutils.analysis.words import count_words
 from nbutils.errors import NotApplicableError
@@ -288,3 +290,19 @@ def test_several_labels_and_pairs_of_texts_have_slices() -> None:
 def test_few_texts_make_no_slices() -> None:
     with pytest.raises(NotApplicableError, match=r"expected at least 40 test texts .* found 30"):
         find_slices(make_errors(make_texts(30), np.zeros(30, bool)))
+
+
+def test_slices_of_large_data_are_those_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = make_texts(400)
+    monkeypatch.setattr(slices, "MOST_ROWS", 200)
+    found = find_slices(make_errors(texts, np.arange(400) % 9 == 0))
+    assert found.sampled
+    assert found.texts == 200
+
+
+def test_texts_that_are_all_alike_have_no_slices() -> None:
+    texts = pd.DataFrame({"example_id": range(60), "text": "same"})
+    found = find_slices(make_errors(texts, np.arange(60) % 2 == 0, names=("a", "b", "c", "d", "e")))
+    assert found.tried == 0
+    assert found.table.empty
+    json.dumps(found.findings(), allow_nan=False)

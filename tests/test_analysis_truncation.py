@@ -11,19 +11,19 @@ import pandas as pd
 import pytest
 from conftest import WORDS, make_reviews
 
+from nbutils.analysis import saved_model
 from nbutils.analysis.errors import find_errors
-from nbutils.analysis.saved_model import SavedModel
-from nbutils.analysis.truncation import (
+from nbutils.analysis.rereading import (
     Chosen,
     Reread,
-    Truncation,
-    audit_truncation,
     choose_cut,
     estimate_gain,
     reread_tails,
-    score_by_share,
     tail_texts,
 )
+from nbutils.analysis.saved_model import SavedModel
+from nbutils.analysis.slices import find_slices
+from nbutils.analysis.truncation import Truncation, audit_truncation, score_by_share
 from nbutils.checkpoints.loading import load_tokenizer
 from nbutils.errors import NotApplicableError
 from nbutils.params.cutting import Cutting
@@ -115,13 +115,13 @@ def test_what_is_read_again_is_bounded_and_weighted(tiny_bert: Path) -> None:
     test.loc[900:, "text"] = "awful"
     chosen = choose_cut(test, cut=np.arange(1000) < 900, limit=400, seed=1)
     assert (chosen.of_mistakes, chosen.of_right, chosen.all_texts) == (600, 300, 1000)
-    assert len(chosen.texts) == 150
-    assert (chosen.texts["label"] == 1).sum() == 75
+    assert len(chosen.texts) == 100
+    assert (chosen.texts["label"] == 1).sum() == 50
     found = reread_tails(chosen, load_tokenizer(str(tiny_bert)), predict=say, limit=10)
     assert found.gain[0] == pytest.approx(0.6 - 0.3)
     few = choose_cut(test, cut=np.arange(1000) < 603, limit=400)
     assert (few.texts["label"] == 0).sum() == 3
-    assert len(few.texts) == 150
+    assert len(few.texts) == 100
 
 
 @pytest.mark.parametrize(
@@ -263,3 +263,14 @@ def test_nothing_cut_is_nothing_to_audit(stage: Path) -> None:
     errors = find_errors(model.errors.predictions, short, label_names=("neg", "pos"))
     with pytest.raises(NotApplicableError, match="no test text is longer than the 10 tokens"):
         audit_truncation(SavedModel(stage, errors))
+
+
+def test_tokens_of_a_sample_are_enough(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saved_model, "MOST_MEASURED", 40)
+    found = audit_truncation(open_stage(stage))
+    assert found.sampled
+    assert found.shares["n"].sum() == 40
+    assert found.reread is not None
+    assert found.reread.of_mistakes + found.reread.of_right == 40
+    slices = find_slices(open_stage(stage).errors, model=open_stage(stage))
+    assert slices.texts == 60

@@ -9,9 +9,10 @@ import pytest
 
 from nbutils import plots
 from nbutils.analysis.leakage import Leakage
+from nbutils.analysis.rereading import Reread
 from nbutils.analysis.shift import Shift
 from nbutils.analysis.slices import Slices
-from nbutils.analysis.truncation import Reread, Truncation
+from nbutils.analysis.truncation import Truncation
 from nbutils.metrics import Score
 from nbutils.params.cutting import Cutting
 from nbutils.views.leakage import say_leakage, show_copies, tabulate_leakage

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nbutils.analysis.slices import FALSE_DISCOVERIES, Slices
+from nbutils.analysis.slice_tests import FALSE_DISCOVERIES
+from nbutils.analysis.slices import Slices
 from nbutils.plots.figure import percent
 from nbutils.tables import Note, Table, TextExamples
 
