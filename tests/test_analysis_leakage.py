@@ -64,6 +64,7 @@ def test_all_exact_copies_are_found(splits: tuple[pd.DataFrame, pd.DataFrame]) -
     assert sorted(found.copies["example_id"]) == list(range(100))
     assert (found.copies["train_id"] == found.copies["example_id"] + 1000).all()
     assert found.copies["same_label"].all()
+    assert sorted(found.tags_of_texts()["copy in training"]) == list(range(100))
 
 
 def test_copies_with_a_changed_word_in_twenty_are_found(

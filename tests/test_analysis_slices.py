@@ -196,6 +196,7 @@ def test_injected_slice_of_five_percent_is_found_first(seed: int) -> None:
     assert [advice.section for advice in found.advice()] == ["slices"] * len(found.advice())
     assert "device: old" in found.advice()[0].action
     assert set(found.examples["slice"]) <= set(found.table["slice"])
+    assert found.tags_of_texts()["device: old"].tolist() == np.flatnonzero(inside).tolist()
     own = found.examples[found.examples["slice"] == "device: old"]
     assert set(own["example_id"]) <= set(texts.loc[inside & wrong, "example_id"])
 
@@ -232,6 +233,7 @@ def test_weak_class_is_told_but_is_no_advice() -> None:
     assert first["slice"] == "labelled c"
     assert first["expected"] == pytest.approx(first["rate"])
     assert found.advice() == []
+    assert found.tags_of_texts() == {}
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])

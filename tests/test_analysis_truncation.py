@@ -242,6 +242,10 @@ def test_cut_texts_of_a_saved_model_are_read_again(stage: Path) -> None:
     assert (found.fit, found.longest) == (13, 64)
     assert found.reread is not None
     assert len(found.reread.table) == 60
+    table = found.reread.table.set_index("example_id")
+    for example in found.tags_of_texts()["right by its end"]:
+        row = table.loc[example]
+        assert row["label"] == row["tail"] != row["predicted"]
     assert found.shares["cut"].tolist() == ["up to 25 %"]
     json.dumps(found.findings(), allow_nan=False)
 
@@ -254,6 +258,7 @@ def test_pairs_and_sets_of_labels_are_not_read_again(stage: Path) -> None:
     assert found.reread is None
     assert found.why == "Pairs of texts are not read again."
     assert found.advice() == []
+    assert found.tags_of_texts() == {}
     json.dumps(found.findings(), allow_nan=False)
 
 

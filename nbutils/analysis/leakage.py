@@ -63,6 +63,10 @@ class Leakage:
         """Test texts with an exact copy in training."""
         return int((self.copies["kind"] == "exact").sum())
 
+    def tags_of_texts(self) -> dict[str, list[int]]:
+        """Return the ids of the test texts that have a copy in training."""
+        return {"copy in training": self.copies["example_id"].tolist()}
+
     def findings(self) -> dict[str, Any]:
         """Return what `findings.json` holds."""
         return {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,7 @@ SMALLEST_SHARE = 0.002
 MOST_ROWS = 100_000  # test texts that are looked at; more are sampled
 MOST_CHARACTERS = 50_000_000
 MOST_ADVICE = 3
+MOST_TAGS = 4  # slices that the list of all mistakes names
 EXAMPLES = (3, 3)  # slices of which mistakes are shown, and how many of each
 
 BoolArray = NDArray[np.bool_]
@@ -64,6 +66,8 @@ class Slices:
         whatever else was found; None: even all mistakes in it would not.
     sampled
         Whether there were too many texts to look at all of them.
+    ids
+        The texts of the first slices, by slice; not of classes.
     """
 
     table: pd.DataFrame
@@ -74,6 +78,11 @@ class Slices:
     smallest: int
     detectable: float | None
     sampled: bool = False
+    ids: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def tags_of_texts(self) -> Mapping[str, NDArray[np.int64]]:
+        """Return the ids of the texts in the first slices, by slice."""
+        return self.ids
 
     def findings(self) -> dict[str, Any]:
         """Return what `findings.json` holds."""
@@ -140,7 +149,14 @@ def find_slices(errors: Errors, *, model: SavedModel | None = None, seed: int = 
         smallest=smallest,
         detectable=detectable_rate(wrong, len(found.table)),
         sampled=len(rows) < len(test),
+        ids=_ids(rows, told, members),
     )
+
+
+def _ids(rows: pd.DataFrame, told: pd.DataFrame, members: Any) -> dict[str, NDArray[np.int64]]:
+    ids = rows["example_id"].to_numpy()
+    places = np.flatnonzero(told["family"] != "class")[:MOST_TAGS].tolist()
+    return {str(told["slice"].iloc[k]): ids[rows_of(members, k)] for k in places}
 
 
 def _expected(rows: pd.DataFrame, wrong: BoolArray, members: Any) -> NDArray[np.float64]:

@@ -62,6 +62,14 @@ class Truncation:
     why: str = ""
     sampled: bool = False
 
+    def tags_of_texts(self) -> dict[str, list[int]]:
+        """Return the ids of the mistakes that the end of the text would have mended."""
+        if self.reread is None:
+            return {}
+        table = self.reread.table
+        mended = (table["label"] != table["predicted"]) & (table["label"] == table["tail"])
+        return {"right by its end": table.loc[mended, "example_id"].tolist()}
+
     def findings(self) -> dict[str, Any]:
         """Return what `findings.json` holds."""
         found: dict[str, Any] = {"why": self.why}
