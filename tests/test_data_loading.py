@@ -8,11 +8,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, load_from_disk
 
+from nbutils.analysis.mistakes import texts_of
 from nbutils.data.labelled_texts import LabelledTexts
 from nbutils.data.loading import load_labelled_texts
 from nbutils.data.sources import check_source
+from nbutils.data.split_files import save_splits
 from nbutils.errors import DataError, NbutilsError, ParameterError
 from nbutils.params.data_prep import DataPrepParams
 
@@ -327,3 +329,82 @@ def test_hub_dataset_takes_a_file_as_its_test_split(
     test = texts.frame[texts.frame["split"] == "test"]
     assert test["text"].tolist() == ["mine", "too"]
     assert test["label"].tolist() == [1, 0]
+
+
+METADATA = [(f"text number {i}", "pn"[i % 2], ["web", "", "mail"][i % 3], i / 2) for i in range(12)]
+RECORDS = [dict(zip(("text", "label", "source", "size"), row, strict=True)) for row in METADATA]
+
+
+def write_saved(path: Path, records: list[dict[str, Any]]) -> Path:
+    Dataset.from_list(records).save_to_disk(str(path))
+    return path
+
+
+def write_parquet(path: Path, records: list[dict[str, Any]]) -> Path:
+    pd.DataFrame(records).to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "write_file"),
+    [
+        ("d.csv", lambda path: write_csv(path, METADATA, "text,label,source,size")),
+        ("d.jsonl", lambda path: write_jsonl(path, RECORDS)),
+        ("d.parquet", lambda path: write_parquet(path, RECORDS)),
+        ("saved", lambda path: write_saved(path, RECORDS)),
+    ],
+)
+def test_named_metadata_are_kept_as_categories_and_numbers(
+    tmp_path: Path, name: str, write_file: Any
+) -> None:
+    texts = load(write_file(tmp_path / name), metadata_columns=["source", "size"])
+    assert texts.columns.metadata == ("source", "size")
+    frame = texts.frame
+    assert frame["meta_source"].head(3).fillna("?").tolist() == ["web", "?", "mail"]
+    assert frame["meta_size"].tolist() == [i / 2 for i in range(12)]
+    assert "meta_source" not in load(tmp_path / name).frame
+
+
+def test_metadata_reach_the_error_analysis(tmp_path: Path) -> None:
+    texts = load(
+        write_csv(tmp_path / "d.csv", METADATA, "text,label,source,size"),
+        metadata_columns=["source", "size"],
+    )
+    splits = ["train", "validation", "test"] * 4
+    save_splits(texts.with_frame(texts.frame.assign(split=splits)), tmp_path / "dataset")
+    found = texts_of(load_from_disk(tmp_path / "dataset"), splits=["validation", "test"])
+    assert list(found.columns) == ["example_id", "text", "meta_source", "meta_size"]
+    assert found["meta_size"].tolist() == [0.5, 2, 3.5, 5, 1, 2.5, 4, 5.5]
+    assert found["meta_source"].isna().tolist() == [True] * 4 + [False] * 4
+
+
+def test_metadata_of_given_splits_become_of_one_kind(tmp_path: Path) -> None:
+    train = write_csv(tmp_path / "a.csv", METADATA, "text,label,source,size")
+    others = [(f"other {text}", label, source, "large") for text, label, source, _ in METADATA]
+    test = write_csv(tmp_path / "b.csv", others, "text,label,source,size")
+    texts = load(train, test_dataset=str(test), metadata_columns="size")
+    assert set(texts.frame.loc[texts.frame["split"] == "test", "meta_size"]) == {"large"}
+    assert texts.frame["meta_size"].tolist()[:2] == ["0.0", "0.5"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["sauce"], "metadata_columns: no column 'sauce'.*did you mean 'source'"),
+        (
+            ["source", "source"],
+            "metadata_columns: expected different columns, found source, source",
+        ),
+    ],
+)
+def test_metadata_column_that_does_not_exist_is_refused(
+    tmp_path: Path, columns: list[str], message: str
+) -> None:
+    path = write_csv(tmp_path / "a.csv", METADATA, "text,label,source,size")
+    with pytest.raises(ParameterError, match=message):
+        load(path, metadata_columns=columns)
+
+
+def test_bundled_data_has_no_metadata() -> None:
+    with pytest.raises(ParameterError, match="metadata_columns: no column 'source'"):
+        load("bbc-news", metadata_columns=["source"])

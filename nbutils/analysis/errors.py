@@ -37,3 +37,16 @@ def find_errors(
     """
     kind = MultiLabelErrors if holds_sets(predictions["label"]) else SingleLabelErrors
     return kind(predictions, texts, tuple(label_names))
+
+
+def tested_texts(errors: Errors) -> pd.DataFrame:
+    """Return the test predictions with their texts and whatever else is known of these.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `errors.test` and of `errors.texts`, in the order of the predictions.
+    """
+    own = [name for name in errors.texts.columns if name not in errors.test.columns]
+    texts = errors.texts.set_index("example_id")[own]
+    return errors.test.reset_index(drop=True).join(texts, on="example_id")

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nbutils.data.labelled_texts import metadata_columns
+
 PROBABILITY_PREFIX = "prob_"
 
 
@@ -73,11 +75,11 @@ def confidences(predictions: pd.DataFrame, label_names: Sequence[str]) -> NDArra
 
 
 def texts_of(data: Mapping[str, Any], *, splits: Sequence[str]) -> pd.DataFrame:
-    """Return `example_id, text[, text_pair]` of some splits of a `DatasetDict`."""
-    wanted = ("example_id", "text", "text_pair")
-    frames = [
-        data[split].select_columns([c for c in wanted if c in data[split].column_names]).to_pandas()
-        for split in splits
-    ]
+    """Return `example_id, text[, text_pair]` and metadata of some splits of a `DatasetDict`."""
+    frames = []
+    for split in splits:
+        names = data[split].column_names
+        own = [name for name in ("example_id", "text", "text_pair") if name in names]
+        frames.append(data[split].select_columns(own + metadata_columns(names)).to_pandas())
     texts: pd.DataFrame = pd.concat(frames, ignore_index=True)
     return texts

@@ -66,6 +66,7 @@ def build_data_card(
             "text": texts.columns.text,
             "text_pair": texts.columns.text_pair,
             "label": texts.columns.label,
+            "metadata": list(texts.columns.metadata),
         },
         "counts": {**texts.counts, "examples": len(texts.frame)},
         "label_names": list(texts.label_names),

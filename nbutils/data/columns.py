@@ -52,6 +52,13 @@ class Columns:
     text: str
     label: str
     text_pair: str | None = None
+    metadata: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> list[str]:
+        """All of them, the text first, then the label."""
+        pair = [] if self.text_pair is None else [self.text_pair]
+        return [self.text, self.label, *pair, *self.metadata]
 
 
 def choose_columns(names: Sequence[str], params: DataPrepParams, *, where: str) -> Columns:
@@ -62,7 +69,7 @@ def choose_columns(names: Sequence[str], params: DataPrepParams, *, where: str) 
     names
         Columns that exist.
     params
-        `text_column`, `text_pair_column` and `label_column` are read.
+        `text_column`, `text_pair_column`, `label_column` and `metadata_columns` are read.
     where
         File or dataset that errors name.
 
@@ -80,16 +87,19 @@ def choose_columns(names: Sequence[str], params: DataPrepParams, *, where: str) 
         _named(parameter, getattr(params, parameter), names, where)
         for parameter in ("text_column", "text_pair_column", "label_column")
     ]
-    given = [name for name in named if name is not None]
+    metadata = [_named("metadata_columns", name, names, where) for name in params.metadata_columns]
+    given = [name for name in (*named, *metadata) if name is not None]
     if len(set(given)) < len(given):
         raise ParameterError(
-            f"text_column, text_pair_column, label_column: expected different columns, "
-            f"found {', '.join(given)}"
+            "text_column, text_pair_column, label_column, metadata_columns: expected different "
+            f"columns, found {', '.join(given)}"
         )
     rest = [name for name in names if name not in given]
     text = named[0] or _by_usual_name("text", TEXT_NAMES, rest, names, where)
     label = named[2] or _by_usual_name("label", LABEL_NAMES, rest, names, where)
-    return Columns(text=text, label=label, text_pair=named[1])
+    return Columns(
+        text=text, label=label, text_pair=named[1], metadata=tuple(params.metadata_columns)
+    )
 
 
 def _named(parameter: str, wanted: str | None, names: Sequence[str], where: str) -> str | None:

@@ -83,10 +83,11 @@ def _pick_columns(path: Path, params: DataPrepParams) -> RawTexts:
     rows = _rows(path, delimiter, csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL)
     header = next(rows)
     columns = choose_columns(header, params, where=str(path))
-    wanted = [name for name in (columns.text, columns.label, columns.text_pair) if name]
-    texts, labels, *pairs = _pick(rows, [header.index(name) for name in wanted])
+    wanted = columns.wanted
+    picked = _pick(rows, [header.index(name) for name in wanted])
     notes = (f"{path.name} was read as a TSV file without quoting.",) if unquoted else ()
-    return RawTexts(texts, labels, pairs[0] if pairs else None, columns, str(path), notes=notes)
+    values = dict(zip(wanted, picked, strict=True))
+    return RawTexts.of(values, columns, where=str(path), notes=notes)
 
 
 def _pick(rows: Iterator[list[str]], places: Sequence[int]) -> list[list[str]]:

@@ -105,16 +105,8 @@ def _choose_splits(
 def _raw(split: Any, params: DataPrepParams, where: str, name: str) -> RawTexts:
     where = f"{where} ({name})" if name else where
     columns = choose_columns(list(split.column_names), params, where=where)
-    wanted = [column for column in (columns.text, columns.label, columns.text_pair) if column]
-    values = split.with_format(None).select_columns(wanted)[:]
-    return RawTexts(
-        texts=values[columns.text],
-        labels=values[columns.label],
-        pairs=values[columns.text_pair] if columns.text_pair else None,
-        columns=columns,
-        where=where,
-        class_names=_class_names(split, columns),
-    )
+    values = split.with_format(None).select_columns(columns.wanted)[:]
+    return RawTexts.of(values, columns, where=where, class_names=_class_names(split, columns))
 
 
 def _class_names(split: Any, columns: Columns) -> tuple[str, ...] | None:

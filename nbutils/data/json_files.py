@@ -29,11 +29,8 @@ def read_json(path: Path, params: DataPrepParams) -> RawTexts:
     """
     records = _json_records(path)
     columns = choose_columns(_keys(records), params, where=str(path))
-    texts, labels, pairs = (
-        [record.get(name) for record in records] if name else None
-        for name in (columns.text, columns.label, columns.text_pair)
-    )
-    return RawTexts(texts or [], labels or [], pairs, columns, str(path))
+    values = {name: [record.get(name) for record in records] for name in columns.wanted}
+    return RawTexts.of(values, columns, where=str(path))
 
 
 def find_json_columns(path: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,13 @@ from nbutils.data.columns import Columns
 from nbutils.label_sets import Task, flatten_labels
 
 FRAME_COLUMNS = ("example_id", "text", "text_pair", "label", "split")
+METADATA = "meta_"  # begins the name of a column that is neither text nor label
 SPLIT_ORDER = ("train", "validation", "test", "")
+
+
+def metadata_columns(names: Iterable[Hashable]) -> list[str]:
+    """Return those of the column names that are of metadata."""
+    return [name for name in map(str, names) if name.startswith(METADATA)]
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class LabelledTexts:
         One row per example: `example_id` (int64, running index over the raw input), `text`,
         `text_pair` where there are pairs, `label` (int64, or sorted tuples of ids for the task
         ``"multi_label"``), and `split`: ``"train"``, ``"validation"``, ``"test"``, or ``""`` where
-        it is still to be decided.
+        it is still to be decided. Metadata columns follow, as numbers or strings: `meta_<name>`.
     label_names
         Names of the classes, of shape (K,); the index is the label.
     source

@@ -13,8 +13,9 @@ import pandas as pd
 
 from nbutils.data.bundled import read_bundled
 from nbutils.data.hub import load_dataset_parts
-from nbutils.data.labelled_texts import FRAME_COLUMNS, LabelledTexts
+from nbutils.data.labelled_texts import FRAME_COLUMNS, METADATA, LabelledTexts, metadata_columns
 from nbutils.data.labels import NamedLabels, name_labels, refuse_unlike_labels
+from nbutils.data.metadata import tidy_values
 from nbutils.data.raw_texts import RawTexts
 from nbutils.data.readers import read_file
 from nbutils.data.sources import Source, find_given_split, find_source
@@ -86,7 +87,7 @@ def _assemble(
         frame["split"] = frame["split"].where(frame["split"] != "", "train")
     _check(frame, named.names, ordered)
     return LabelledTexts(
-        frame=frame[[name for name in FRAME_COLUMNS if name in frame]],
+        frame=frame[[name for name in FRAME_COLUMNS if name in frame] + metadata_columns(frame)],
         label_names=named.names,
         source=params.dataset,
         columns=ordered[""].columns,
@@ -102,6 +103,8 @@ def _join(frames: Sequence[pd.DataFrame], parts: Sequence[RawTexts], task: Task)
     for frame, part in zip(kept, parts, strict=True):
         _refuse_missing_labels(frame, part)
     joined = pd.concat(kept)
+    for name in metadata_columns(joined):
+        joined[name] = tidy_values(joined[name]).to_numpy()  # in all parts the same
     joined.insert(0, "example_id", _running_index(frames, kept))
     whole = {"example_id": "int64"} | ({"label": "int64"} if task == "single_label" else {})
     return joined.reset_index(drop=True).astype(whole)
@@ -127,7 +130,10 @@ def _frame(part: RawTexts, split: str) -> pd.DataFrame:
     empty = np.zeros(len(part.texts), dtype=bool)
     for texts in columns.values():
         empty |= np.fromiter((not t or t.isspace() for t in texts), dtype=bool, count=len(texts))
-    return pd.DataFrame({**columns, "split": split, "empty": empty})
+    metadata = {
+        METADATA + name: pd.Series(values, dtype=object) for name, values in part.metadata.items()
+    }
+    return pd.DataFrame({**columns, "split": split, "empty": empty, **metadata})
 
 
 def _clean(texts: Sequence[Any], part: RawTexts) -> list[str]:

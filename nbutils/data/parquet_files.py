@@ -27,19 +27,13 @@ def read_parquet(path: Path, params: DataPrepParams) -> RawTexts:
 
     schema = _parquet_schema(path)
     columns = choose_columns(list(schema.names), params, where=str(path))
-    wanted = [name for name in (columns.text, columns.label, columns.text_pair) if name]
     try:
-        table = pyarrow.parquet.ParquetFile(path).read(columns=wanted)
+        table = pyarrow.parquet.ParquetFile(path).read(columns=columns.wanted)
     except (pyarrow.ArrowException, OSError) as error:
         raise _unreadable_parquet(path, error) from None
-    return RawTexts(
-        texts=table.column(columns.text).to_pylist(),
-        labels=table.column(columns.label).to_pylist(),
-        pairs=table.column(columns.text_pair).to_pylist() if columns.text_pair else None,
-        columns=columns,
-        where=str(path),
-        class_names=_class_names(schema, columns.label),
-    )
+    values = {name: table.column(name).to_pylist() for name in columns.wanted}
+    names = _class_names(schema, columns.label)
+    return RawTexts.of(values, columns, where=str(path), class_names=names)
 
 
 def find_parquet_columns(path: Path) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from nbutils.data.labelled_texts import FRAME_COLUMNS, LabelledTexts
+from nbutils.data.labelled_texts import FRAME_COLUMNS, LabelledTexts, metadata_columns
 from nbutils.data.splitting import SPLITS
 
 PIECE = 50_000  # rows
@@ -33,6 +33,10 @@ def save_splits(texts: LabelledTexts, directory: Path) -> None:
         label = datasets.Sequence(label)
     kinds = {"example_id": "int64", "text": "string", "text_pair": "string"}
     columns = [name for name in FRAME_COLUMNS if name in texts.frame and name != "split"]
+    for name in metadata_columns(texts.frame):
+        columns.append(name)
+        numeric = pd.api.types.is_numeric_dtype(texts.frame[name])
+        kinds[name] = "float64" if numeric else "string"
     features = datasets.Features(
         {name: datasets.Value(kinds[name]) if name in kinds else label for name in columns}
     )

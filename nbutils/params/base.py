@@ -17,6 +17,15 @@ SIMPLE_TYPES = (str, int, float, bool, list, type(None))
 SEEN_CELLS = "_nbutils_seen_cells"
 
 
+def split_names(value: Any) -> Any:
+    """Return ``a, b`` of a command line as a list of names, ``none`` or nothing as none of them."""
+    if value is None:
+        return []
+    if not isinstance(value, str):
+        return value
+    return [name for part in value.strip("[] ").split(",") if (name := part.strip(" '\""))]
+
+
 class Parameters(BaseModel):
     """Base of the parameter models: frozen, and refusing what it does not know."""
 

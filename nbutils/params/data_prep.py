@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
-from nbutils.params.base import StageParameters
+from nbutils.params.base import StageParameters, split_names
 from nbutils.params.cutting import MAX_CHUNKS, Cutting, Truncation
 
 
@@ -31,6 +31,11 @@ class DataPrepParams(StageParameters):
         None, description="column with the second text of a pair (premise and hypothesis, say)"
     )
     label_column: str | None = Field(None, description="column with the label; none: found by name")
+    metadata_columns: list[str] = Field(
+        [],
+        description="further columns to keep (source, author, year ...): the error analysis looks "
+        "for values of them at which the model fails more",
+    )
     task: Literal["auto", "single_label", "multi_label"] = Field(
         "auto",
         description="one label per text, or any number; auto: multi_label where the label column "
@@ -97,6 +102,11 @@ class DataPrepParams(StageParameters):
     baseline: bool = Field(
         True, description="score TF-IDF with logistic regression, the score that BERT has to beat"
     )
+
+    @field_validator("metadata_columns", mode="before")
+    @classmethod
+    def _split_columns(cls, value: Any) -> Any:
+        return split_names(value)
 
     @property
     def cutting(self) -> Cutting:

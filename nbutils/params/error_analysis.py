@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nbutils.errors import suggest
-from nbutils.params.base import StageParameters
+from nbutils.params.base import StageParameters, split_names
 
 SECTIONS = (
     "scores", "confusion", "mistakes", "suspects", "slices", "truncation", "leakage",
@@ -58,12 +58,7 @@ class ErrorAnalysisParams(StageParameters):
     @field_validator("skip", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        """Read ``a, b`` of a command line, and ``none`` or nothing as none of them."""
-        if value is None:
-            return []
-        if not isinstance(value, str):
-            return value
-        return [name for part in value.strip("[] ").split(",") if (name := part.strip(" '\""))]
+        return split_names(value)
 
     @field_validator("skip")
     @classmethod

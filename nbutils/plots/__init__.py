@@ -21,11 +21,14 @@ from nbutils.plots.label_sets import (
 )
 from nbutils.plots.predictions import plot_calibration, plot_confidence_histogram, plot_confusion
 from nbutils.plots.rate_range import plot_range_test
+from nbutils.plots.slices import plot_slices
 from nbutils.plots.training import plot_gradient_norm, plot_learning_rate, plot_loss_curves
+from nbutils.plots.truncation import plot_accuracy_by_cut
 from nbutils.plots.validation import plot_validation_scores
 
 __all__ = [
     "alt_text",
+    "plot_accuracy_by_cut",
     "plot_bars",
     "plot_calibration",
     "plot_class_balance",
@@ -39,6 +42,7 @@ __all__ = [
     "plot_loss_curves",
     "plot_range_test",
     "plot_score_intervals",
+    "plot_slices",
     "plot_threshold_curve",
     "plot_token_lengths",
     "plot_training_map",
