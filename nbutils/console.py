@@ -26,6 +26,8 @@ def describe_progress(progress: Progress) -> str:
     if "doing" in values:
         doing = f"{values['doing']}, " if values["doing"] else ""
         return f"{place}, {doing}{values['done']} of {values['of']} done"
+    if values.get("title"):
+        place += f", {values['title']}"
     text = (
         f"{place}, step {values['step']} of {values['steps']}, epoch {values['epoch']:.2f}, "
         f"loss {values['loss']:.3f}"

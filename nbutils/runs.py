@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DECISIVE = ("torch", "transformers", "tokenizers", "datasets", "scikit-learn", "numpy")
 TRAINER = "accelerate"  # what transformers.Trainer stands on
+DECISIVE_OF = {"error_analysis": ("cleanlab",)}
 LORA = "peft"  # decides too, where it is used
 NOTEBOOK = "notebook.ipynb"
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")  # of a stage
@@ -155,7 +156,7 @@ def _inputs(run: StudyRun, stage: str) -> list[Any]:
 
 def _versions(section: StageParameters) -> list[str]:
     """Return the versions of the libraries that a stage's result depends on."""
-    names = [*DECISIVE]
+    names = [*DECISIVE, *DECISIVE_OF.get(section.section, ())]
     if getattr(section, "lora_rank", None) is not None and find_spec(LORA) is not None:
         names.append(LORA)  # where it is missing the study is refused
     if section.section == "benchmark" and find_spec(TRAINER) is not None:

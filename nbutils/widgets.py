@@ -7,6 +7,7 @@ on the terminal, and a browser ignores them.
 
 from __future__ import annotations
 
+import html
 import time
 from typing import Any
 
@@ -19,9 +20,16 @@ CURVE_WIDTH, CURVE_HEIGHT, CURVE_POINTS = 560, 120, 280
 
 
 class LiveTraining:
-    """A progress bar with time left and the loss curve as it grows; give it to `fine_tune`."""
+    """A progress bar with time left and the loss curve as it grows; give it to `fine_tune`.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    title
+        Which training it is, where there are several.
+    """
+
+    def __init__(self, title: str = "") -> None:
+        self._title = title
         self._handle: Any = None
         self._shown_at = 0.0
 
@@ -40,9 +48,9 @@ class LiveTraining:
 
         self._shown_at = time.monotonic()
         bundle = {
-            "text/plain": describe(history),
-            "text/html": render_progress(history),
-            PROGRESS_MIME: progress_values(history),
+            "text/plain": describe(history, title=self._title),
+            "text/html": render_progress(history, title=self._title),
+            PROGRESS_MIME: progress_values(history) | {"title": self._title},
         }
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)
@@ -81,7 +89,7 @@ def seconds_left(history: History) -> float:
     return pace * (history.total_steps - len(history.steps))
 
 
-def progress_values(history: History) -> dict[str, float | int | None]:
+def progress_values(history: History) -> dict[str, Any]:
     """Return the numbers of the display: step, steps, epoch, loss, accuracy and seconds left."""
     last = history.steps[-1]
     seen = history.validations
@@ -102,10 +110,11 @@ def mean_loss(history: History) -> float:
     return sum(recent) / len(recent)
 
 
-def describe(history: History) -> str:
+def describe(history: History, *, title: str = "") -> str:
     """Return the progress as one line of text."""
     values = progress_values(history)
-    line = (
+    line = f"{title}: " if title else ""
+    line += (
         f"step {values['step']} of {values['steps']}, epoch {values['epoch']:.2f}, "
         f"loss {values['loss']:.3f}"
     )
@@ -114,13 +123,14 @@ def describe(history: History) -> str:
     return f"{line}, {values['seconds_left']:.0f} s left, {values['tokens_per_second']} tokens/s"
 
 
-def render_progress(history: History) -> str:
+def render_progress(history: History, *, title: str = "") -> str:
     """Return the progress as HTML: a bar, the line of text, and the loss so far as a small SVG."""
     done = 100 * len(history.steps) / max(1, history.total_steps)
+    described = describe(history, title=title)
     return (
         '<div class="nb-progress" style="max-width:36em">'
         f'<progress max="100" value="{done:.1f}" style="width:100%" '
-        f'aria-label="training progress"></progress><div>{describe(history)}</div>'
+        f'aria-label="training progress"></progress><div>{html.escape(described)}</div>'
         f"{_curve(history.losses)}</div>"
     )
 

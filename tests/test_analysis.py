@@ -16,7 +16,6 @@ from nbutils.analysis.mistakes import (
     confidences,
     find_mistakes,
     label_names_of,
-    rank_label_suspects,
 )
 
 NAMES = ("a", "b", "c")
@@ -102,15 +101,6 @@ def test_most_confident_mistake_comes_first(predictions: pd.DataFrame, texts: pd
     assert mistakes["prob_label"].tolist() == [0.05, 0.3, 0.4]
 
 
-def test_least_believed_label_is_the_first_suspect(
-    predictions: pd.DataFrame, texts: pd.DataFrame
-) -> None:
-    suspects = rank_label_suspects(find_mistakes(predictions, texts, label_names=NAMES))
-    assert suspects["example_id"].tolist() == [1, 3, 9]
-    assert suspects["suggested_label"].tolist() == ["a", "c", "a"]
-    assert (suspects["corrected_label"] == "").all()
-
-
 def test_perfect_model_has_no_mistakes(predictions: pd.DataFrame, texts: pd.DataFrame) -> None:
     perfect = predictions.assign(predicted=predictions["label"])
     assert find_mistakes(perfect, texts, label_names=NAMES).empty
@@ -135,11 +125,11 @@ def test_findings_are_valid_json_and_written_last(
         "calibration_bins": bin_by_confidence(np.array([0.9]), np.array([True])),
     }
     findings = build_findings(predictions, label_names=NAMES, confusion=matrix, tables=tables)
-    save_findings(tmp_path, findings, mistakes=mistakes, suspects=rank_label_suspects(mistakes))
+    save_findings(tmp_path, findings, mistakes=mistakes)
     found = json.loads((tmp_path / "findings.json").read_text())
     assert found["mistakes"] == {"test": 2, "validation": 1}
     assert found["confusion_matrix"] == matrix.tolist()
     assert found["calibration"]["ece"] == pytest.approx(0.1)
     assert pd.read_csv(tmp_path / "errors.csv")["example_id"].tolist() == [1, 3, 9]
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["errors.csv", "findings.json", "label_suspects.csv"]
+    assert names == ["errors.csv", "findings.json"]

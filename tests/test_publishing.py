@@ -54,6 +54,8 @@ def test_duration_is_said_as_a_reader_would(seconds: float, text: str) -> None:
 def test_training_line_has_step_loss_and_time_left() -> None:
     line = describe_progress(Progress(8, 17, "Training", TRAINING))
     assert line == "cell 8 of 17, step 3 of 9, epoch 0.33, loss 0.500, 1 min 15 s left"
+    fold = describe_progress(Progress(8, 17, "Training", TRAINING | {"title": "fold 1 of 3"}))
+    assert fold.startswith("cell 8 of 17, fold 1 of 3, step 3 of 9")
 
 
 def test_line_of_several_trainings_says_which_and_how_many_are_done() -> None:

@@ -83,6 +83,14 @@ def test_progress_says_step_loss_and_time_left() -> None:
     assert line.endswith("10 s left, 200 tokens/s")
 
 
+def test_title_says_which_training_it_is(screen: tuple[list[dict[str, Any]], Handle]) -> None:
+    shown, _ = screen
+    LiveTraining("fold 1 of 3").on_step(history(40))
+    assert shown[0]["text/plain"].startswith("fold 1 of 3: step 40 of 40")
+    assert "fold 1 of 3: step 40" in shown[0]["text/html"]
+    assert shown[0][PROGRESS_MIME]["title"] == "fold 1 of 3"
+
+
 def test_progress_is_plain_html_with_labels() -> None:
     page = render_progress(history(20))
     assert '<progress max="100" value="50.0"' in page

@@ -72,22 +72,15 @@ def add_sections(
     return {**findings, "sections": dict(sections), "advice": [one.as_dict() for one in ranked]}
 
 
-def save_findings(
-    folder: Path,
-    findings: Mapping[str, Any],
-    *,
-    mistakes: pd.DataFrame,
-    suspects: pd.DataFrame,
-) -> None:
+def save_findings(folder: Path, findings: Mapping[str, Any], *, mistakes: pd.DataFrame) -> None:
     """Write the error_analysis stage folder; `findings.json` comes last and marks it complete.
 
     Parameters
     ----------
     folder
         Must exist.
-    findings, mistakes, suspects
+    findings, mistakes
         What is saved.
     """
     write_text(folder / "errors.csv", mistakes.to_csv(index=False, lineterminator="\n"))
-    write_text(folder / "label_suspects.csv", suspects.to_csv(index=False, lineterminator="\n"))
     write_json(folder / "findings.json", findings)

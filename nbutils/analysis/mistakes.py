@@ -1,4 +1,4 @@
-"""The examples that the model gets wrong, and the labels that may be wrong themselves."""
+"""The examples that the model gets wrong."""
 
 from __future__ import annotations
 
@@ -57,31 +57,6 @@ def find_mistakes(
     found = found.sort_values(["confidence", "example_id"], ascending=[False, True])
     first = ["example_id", "split", *text_columns]
     return found[[*first, "label", "predicted", "confidence", "prob_label"]].reset_index(drop=True)
-
-
-def rank_label_suspects(mistakes: pd.DataFrame) -> pd.DataFrame:
-    """Return mistakes ordered by how little the model believes the given label.
-
-    The score is the self-confidence of Northcutt, Jiang and Chuang, "Confident learning", 2021:
-    the predicted probability of the given label, 0 (surely wrong) to 1. The model has not been
-    trained on these examples.
-
-    Parameters
-    ----------
-    mistakes
-        As `find_mistakes` makes them.
-
-    Returns
-    -------
-    DataFrame
-        `example_id, split, text, label, suggested_label, self_confidence` and two empty columns to
-        fill in, `corrected_label` and `comment`; the most suspect first.
-    """
-    suspects = mistakes.rename(
-        columns={"predicted": "suggested_label", "prob_label": "self_confidence"}
-    ).drop(columns="confidence")
-    suspects = suspects.sort_values(["self_confidence", "example_id"], ignore_index=True)
-    return suspects.assign(corrected_label="", comment="")
 
 
 def label_names_of(predictions: pd.DataFrame) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbutils.analysis.calibration import expected_calibration_error
-from nbutils.analysis.mistakes import probabilities, rank_label_suspects
+from nbutils.analysis.mistakes import probabilities
 from nbutils.label_sets import BoolArray, say_labels, set_column, to_indicators, to_sets
 from nbutils.metrics import Score, wilson_interval
 from nbutils.set_metrics import score_label_sets, score_labels
@@ -128,10 +128,6 @@ class MultiLabelErrors:
         rest = [name for name in table.columns if name not in first]
         kept: pd.DataFrame = found[[*first, *rest]].reset_index(drop=True)
         return kept
-
-    def suspects(self) -> pd.DataFrame:
-        """Return mistakes ordered by the given answer that the model believes least."""
-        return rank_label_suspects(self.mistakes(split=None))
 
     def confidences(self) -> tuple[FloatArray, BoolArray]:
         """Return the probability of each answer, yes or no, to each label of each test text."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nbutils.analysis.confusion import top_confusions
 from nbutils.analysis.findings import build_findings
-from nbutils.analysis.mistakes import confidences, find_mistakes, rank_label_suspects
+from nbutils.analysis.mistakes import confidences, find_mistakes
 from nbutils.metrics import Score, confusion_matrix, score_classes, score_predictions
 
 
@@ -62,10 +62,6 @@ class SingleLabelErrors:
         """Return the wrong predictions, the most confident first."""
         rows = self.predictions if split is None else self.test
         return find_mistakes(rows, self.texts, label_names=self.label_names)
-
-    def suspects(self) -> pd.DataFrame:
-        """Return mistakes ordered by how little the model believes the given label."""
-        return rank_label_suspects(self.mistakes(split=None))
 
     def confidences(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return the probability of each predicted class, and whether it is the right one."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from nbutils.errors import suggest
 from nbutils.params.base import StageParameters
@@ -34,10 +34,26 @@ class ErrorAnalysisParams(StageParameters):
     worst_examples: int = Field(
         20, ge=0, le=1000, description="most confident mistakes shown with their texts"
     )
+    label_issues: Literal["held_out", "cross_validate", "off"] = Field(
+        "held_out",
+        description="whose labels are checked: those of validation and test, or those of training "
+        "too, by cross-validation, which trains label_issue_folds times more",
+    )
+    label_issue_folds: int = Field(
+        3, ge=2, le=20, description="trainings of the cross-validation, with label_issues"
+    )
     calibration_bins: int = Field(
         10, ge=2, le=100, description="bins of equal width in the calibration curve"
     )
     seed: int = Field(42, ge=0, lt=2**32, description="seed of the bootstrap")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_off(cls, values: Any) -> Any:
+        """Read a bare ``off`` of YAML, which is false there."""
+        if isinstance(values, dict) and values.get("label_issues") is False:
+            return {**values, "label_issues": "off"}
+        return values
 
     @field_validator("skip", mode="before")
     @classmethod

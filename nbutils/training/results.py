@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
 HELD_OUT = ("validation", "test")
+PLACES = {"output_dir", "data_dir", "keep_states"}  # of a training, and no part of its recipe
 CLASS_SCORES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 SET_SCORES = {
     "micro_f1": "micro F1",
@@ -168,7 +169,8 @@ def save_results(
     classifier, predictions, metrics
         What is saved.
     data_dir
-        The data_prep folder that the model was trained on, kept in `history.json`.
+        The data_prep folder that the model was trained on, kept in `history.json`, where the
+        recipe is too.
     train_ids
         `example_id` of the N training texts, in their order, for `training_dynamics.parquet`; none:
         it is not written.
@@ -177,7 +179,8 @@ def save_results(
         have to be run again.
     """
     classifier.save(folder / "model")
-    history = classifier.history.as_dict() | {"data_dir": str(data_dir.resolve())}
+    recipe = classifier.params.model_dump(mode="json", exclude=PLACES)
+    history = classifier.history.as_dict() | {"data_dir": str(data_dir.resolve()), "recipe": recipe}
     write_json(folder / "history.json", history)
     write_predictions(folder / "predictions.parquet", predictions)
     if train_ids is not None and classifier.history.dynamics is not None:
