@@ -206,6 +206,8 @@ def _differing_test(study: Study, card: Mapping[str, Any]) -> list[str]:
         reasons.append(f"max_examples keeps {prep.max_examples:,} texts in all")
     if card["counts"]["dropped_empty"]:
         reasons.append(f"{card['counts']['dropped_empty']:,} empty texts were left out")
+    if changed := card.get("corrections", {}).get("by_split", {}).get("test"):
+        reasons.append(f"{changed:,} of them have other labels, or were left out, by hand")
     if not reasons:
         return []
     return [

@@ -212,6 +212,9 @@ def _data_prep_screen(study: Study, results: Results) -> Screen:
             f"of the texts, {study.data_prep.cutting.describe()}",
         ),
     ]
+    if corrections := card.get("corrections"):
+        left_out = f"{corrections['left_out']:,} texts left out by hand"
+        facts.append(Fact("Labels corrected", f"{corrections['corrected']:,}", left_out))
     if card.get("baseline"):
         scores = card["baseline"]["test"]
         several = "micro_f1" in scores

@@ -19,6 +19,7 @@ from nbutils.checkpoints.checks import (
     check_own_code,
 )
 from nbutils.checkpoints.places import fingerprint_checkpoint
+from nbutils.data.corrections import find_corrections
 from nbutils.data.fingerprints import fingerprint_source
 from nbutils.data.sources import check_source
 from nbutils.endings import describe_full_disk, is_disk_full, read_ending
@@ -64,6 +65,7 @@ def check_study(study: Study) -> None:
         )
     for source in study.sources:
         check_source(source)
+        find_corrections(source)
     check_checkpoint(study.fine_tune.model, max_length=study.fine_tune.max_length)
     check_own_code(study.fine_tune)
     check_lora(study.fine_tune)

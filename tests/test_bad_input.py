@@ -205,11 +205,16 @@ PARAMETERS = {
     "data_prep.test_dataset=d.csv": r"test_dataset: the same file as dataset.*leave it out",
     "data_prep.test_dataset=t.csv": r"test_dataset 't\.csv': no such file or folder",
     "data_prep.validation_dataset=dev": r"validation_dataset 'dev': no such file or folder",
+    "data_prep.label_corrections=c.csv": r"label_corrections 'c\.csv': no such file or folder",
+    "data_prep.label_corrections=d.csv": r"d\.csv: expected the column 'example_id' of label_sus",
+    "data_prep.label_corrections=bbc-news": r"label_corrections 'bbc-news': expected a CSV or TSV",
     "data_prep.text_column=body": r"text_column: no column 'body'.* in d\.csv; columns: label, te",
     "data_prep.label_column=lable": r"label_column: no column 'lable'.*did you mean 'label'",
     "data_prep.label_column=text": r"d\.csv: no column .*besides 'text', which .*set text_column",
     "data_prep.text_pair_column=text": r"d\.csv: no column .*besides 'text', which .*set text_col",
     "error_analysis.worst_examples=-1": r"error_analysis\.worst_examples: should be greater than",
+    "error_analysis.label_issues=all": r"label_issues: should be 'held_out', 'cross_validate' or ",
+    "error_analysis.label_issue_folds=1": r"label_issue_folds: should be greater than or equal",
     "error_analysis.calibration_bins=1": r"error_analysis\.calibration_bins: should be greater",
 }
 
@@ -340,7 +345,19 @@ def saved_without_json(folder: Path) -> dict[str, Any]:
     return {"dataset": "saved"}
 
 
+def corrected(rows: str, header: str = "example_id,text,corrected_label") -> Make:
+    """Return a maker of good data and of a file with these rows of corrected labels."""
+
+    def make(folder: Path) -> dict[str, Any]:
+        (folder / "d.csv").write_text(CSV, encoding="utf-8")
+        (folder / "c.csv").write_text(f"{header}\n{rows}\n", encoding="utf-8")
+        return {"dataset": "d.csv", "label_corrections": "c.csv"}
+
+    return make
+
+
 TWENTY = ["pos", "neg"] * 10
+ALL_POSITIVE = "\n".join(f"{n},{text},pos" for n, (text, _) in enumerate(ROWS))
 DATA: dict[str, tuple[Make, str]] = {
     "missing file": (
         lambda _: {"dataset": "reviews.csv"},
@@ -519,6 +536,42 @@ DATA: dict[str, tuple[Make, str]] = {
     ),
     "saved dataset, torn": (broken_saved, r"saved: not a readable saved `datasets` folder"),
     "saved dataset, not JSON": (saved_without_json, r"dataset_dict\.json: not a readable saved"),
+    "corrections without their column": (
+        corrected("0,pos", header="example_id,label"),
+        r"c\.csv: expected the column 'text' of label_suspects\.csv, found 'example_id', 'label'",
+    ),
+    "correction of a text that is not there": (
+        corrected("1,text number 1 of many,pos\n99,no such text,pos"),
+        r"c\.csv, row 2: there is no example 99 in d\.csv; the file is of other data",
+    ),
+    "correction of another text": (
+        corrected("2,text number 3 of many,pos"),
+        r"row 1: expected the text of example 2, 'text number 2 of many', found 'text number 3 of",
+    ),
+    "correction without its number": (
+        corrected("two,text number 2 of many,pos"),
+        r"c\.csv, row 1: expected a whole number in column 'example_id', found 'two'; copy it",
+    ),
+    "correction to an unknown label": (
+        corrected("2,text number 2 of many,postive"),
+        r"row 1: 'postive' in column 'corrected_label' is no label .*did you mean 'pos",
+    ),
+    "two corrections of one text": (
+        corrected("2,text number 2 of many,pos\n2,text number 2 of many,neg"),
+        r"c\.csv, row 2: example 2 has another corrected_label in a row above; keep one",
+    ),
+    "corrections that empty a class": (
+        corrected(ALL_POSITIVE),
+        r"c\.csv: the corrections leave class 'neg' without training examples; keep some",
+    ),
+    "corrections that empty a split": (
+        corrected(ALL_POSITIVE.replace(",pos", ",delete")),
+        r"c\.csv: all texts of the .* split are left out; keep some of them",
+    ),
+    "corrections with broken quoting": (
+        corrected('2,"text number 2,pos'),
+        r"c\.csv, line 2: broken quoting",
+    ),
     "too few to keep": (
         table("d.csv", [f"c{n % 8}" for n in range(40)], max_examples=10),
         r"max_examples: expected at least 24, so that each class .*found 10",

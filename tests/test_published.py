@@ -143,6 +143,11 @@ LEAKY = {"dropped_exact": 0, "dropped_near": 0, "across_splits": 41}
         ({}, {"given_splits": [], "duplicates": DROPPED}, "and 66 copies were removed before it"),
         ({"max_examples": 500}, {}, "max_examples keeps 500 texts in all"),
         ({}, {"counts": {"rows_read": 9, "dropped_empty": 2}}, "2 empty texts were left out"),
+        (
+            {},
+            {"corrections": {"by_split": {"test": 7, "train": 2}}},
+            "7 of them have other labels, or were left out, by hand",
+        ),
         ({}, {"duplicates": DROPPED}, "Training and validation lack 85 texts that are copies"),
         ({"deduplicate": False}, {"duplicates": LEAKY}, "41 texts have a copy in another split"),
     ],

@@ -722,13 +722,18 @@ def recorded(**prep: str) -> dict[str, Any]:
 
 
 def test_data_given_as_folder_or_file_finds_the_recorded_files(tmp_path: Path) -> None:
-    for name in ("train.csv", "test.csv"):
+    for name in ("train.csv", "test.csv", "corrections.csv"):
         (tmp_path / name).write_text("text,label\n")
-    manifest = recorded(dataset="C:\\data\\train.csv", test_dataset="/gone/test.csv")
+    manifest = recorded(
+        dataset="C:\\data\\train.csv",
+        test_dataset="/gone/test.csv",
+        label_corrections="/gone/corrections.csv",
+    )
     for data in (str(tmp_path), str(tmp_path / "train.csv")):
         prep = rebuild_study(manifest, data=data).data_prep
         assert prep.dataset == str(tmp_path / "train.csv")
         assert prep.test_dataset == str(tmp_path / "test.csv")
+        assert prep.label_corrections == str(tmp_path / "corrections.csv")
     kept = rebuild_study(manifest).data_prep
     assert (kept.dataset, kept.test_dataset) == ("C:\\data\\train.csv", "/gone/test.csv")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from nbutils.data.baseline import Baseline
 from nbutils.data.co_occurrence import describe_label_sets
+from nbutils.data.corrections import describe_corrections
 from nbutils.data.duplicates import Cleaned, count_across_splits
 from nbutils.data.fingerprints import fingerprint_source
 from nbutils.data.labelled_texts import LabelledTexts
@@ -54,7 +55,7 @@ def build_data_card(
         `task`, `source`, `fingerprint`, `columns`, `counts`, `label_names`, `id2label`, `splits`,
         `given_splits` (those that the data came with), `classes`, `duplicates`, `tokens`,
         `baseline`, `notes` and `warnings` (plain sentences); and `label_sets` where texts have
-        several labels.
+        several labels, `corrections` where labels were corrected.
     """
     sets = describe_label_sets(texts.frame["label"], texts.label_names)
     card: dict[str, Any] = {
@@ -73,6 +74,7 @@ def build_data_card(
         "given_splits": sorted(set(cleaned.frame["split"]) - {""}),
         "classes": _classes(texts),
         **({"label_sets": sets} if sets else {}),
+        **({"corrections": dict(texts.corrections)} if texts.corrections else {}),
         "duplicates": _duplicates(cleaned, texts),
         "tokens": _tokens(tokens, texts, params),
         "baseline": _baseline(baseline),
@@ -92,6 +94,7 @@ def find_warnings(card: dict[str, Any]) -> list[str]:
     return [
         *_warn_of_classes(card),
         *_warn_of_label_sets(card),
+        *_warn_of_corrections(card),
         *_warn_of_copies(card["duplicates"], card["counts"]),
         *_warn_of_tokens(card["tokens"]),
         *_warn_of_small_test(card),
@@ -108,6 +111,7 @@ def describe_card(card: dict[str, Any]) -> dict[str, str | int]:
         "classes": len(card["label_names"]),
         **{f"{name} examples": n for name, n in splits.items()},
         **_label_facts(card.get("label_sets")),
+        **describe_corrections(card.get("corrections")),
         "exact copies found": card["duplicates"]["exact_copies"],
         "groups of near copies": card["duplicates"]["near_groups"],
         "texts that max_length cuts": _cut_texts(card["tokens"]),
@@ -140,6 +144,23 @@ def _label_facts(sets: Mapping[str, Any] | None) -> dict[str, str | int]:
         "labels per text": f"{sets['mean']:.2f} on average, {sets['most']} at most",
         "texts without a label": sets["without"],
     }
+
+
+def _warn_of_corrections(card: dict[str, Any]) -> list[str]:
+    corrections = card.get("corrections") or {"by_split": {}, "unused": 0}
+    warnings = []
+    if in_test := corrections["by_split"].get("test"):
+        warnings.append(
+            f"{in_test:,} test labels were corrected, or their texts left out, by hand. Labels "
+            "that a model agrees with are seldom looked at, so the test scores favour such a "
+            "model, and do not compare with scores on the labels as they came."
+        )
+    if corrections["unused"]:
+        warnings.append(
+            f"{corrections['unused']:,} corrected labels were not used: max_examples or the "
+            "removal of copies has left their texts out."
+        )
+    return warnings
 
 
 def _warn_of_label_sets(card: dict[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -38,6 +38,32 @@ def read_delimited(path: Path, params: DataPrepParams) -> RawTexts:
         raise
 
 
+def read_fields(path: Path, names: Sequence[str]) -> list[list[str]]:
+    """Read some columns of a CSV or TSV file with quoting, a list of fields for each.
+
+    Parameters
+    ----------
+    path
+        A file that `find_delimited_columns` finds these columns in.
+    names
+        The columns.
+
+    Raises
+    ------
+    DataError
+        The file is not UTF-8, or broken; the message names the line and the mend.
+    """
+    refuse_other_encodings(path)
+    try:
+        with _any_field_size():
+            rows = _rows(path, DELIMITERS[path.suffix.lower()], csv.QUOTE_MINIMAL)
+            header = next(rows)
+            return _pick(rows, [header.index(name) for name in names])
+    except UnicodeDecodeError:
+        read_text(path)  # says which line it is
+        raise
+
+
 def find_delimited_columns(path: Path) -> list[str]:
     """Return the columns that the header names.
 
@@ -58,16 +84,18 @@ def _pick_columns(path: Path, params: DataPrepParams) -> RawTexts:
     header = next(rows)
     columns = choose_columns(header, params, where=str(path))
     wanted = [name for name in (columns.text, columns.label, columns.text_pair) if name]
-    picked: list[list[str]] = [[] for _ in wanted]
-    adders = [
-        (fields.append, header.index(name)) for fields, name in zip(picked, wanted, strict=True)
-    ]
+    texts, labels, *pairs = _pick(rows, [header.index(name) for name in wanted])
+    notes = (f"{path.name} was read as a TSV file without quoting.",) if unquoted else ()
+    return RawTexts(texts, labels, pairs[0] if pairs else None, columns, str(path), notes=notes)
+
+
+def _pick(rows: Iterator[list[str]], places: Sequence[int]) -> list[list[str]]:
+    picked: list[list[str]] = [[] for _ in places]
+    adders = [(fields.append, place) for fields, place in zip(picked, places, strict=True)]
     for row in rows:
         for add, place in adders:
             add(row[place])
-    texts, labels, *pairs = picked
-    notes = (f"{path.name} was read as a TSV file without quoting.",) if unquoted else ()
-    return RawTexts(texts, labels, pairs[0] if pairs else None, columns, str(path), notes=notes)
+    return picked
 
 
 def _is_unquoted(path: Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from nbutils.artifacts import sha256_file
 from nbutils.commits import name_commit
 from nbutils.data.bundled import BUNDLED
+from nbutils.data.corrections import find_corrections
 from nbutils.data.sources import GIVEN_SPLITS, Source, find_given_split, find_source
 from nbutils.data.text_files import class_folders
 from nbutils.params.data_prep import DataPrepParams
@@ -32,6 +33,9 @@ def fingerprint_source(params: DataPrepParams) -> str:
         given = find_given_split(params, split)
         if isinstance(given, Source):
             parts[split] = _fingerprint(given)
+    corrections = find_corrections(params)
+    if corrections is not None:
+        parts["label_corrections"] = _hash_files([(corrections.suffix.lower(), corrections)])
     if len(parts) == 1:
         return parts["dataset"]
     joined = "\n".join(f"{role} {fingerprint}" for role, fingerprint in parts.items())

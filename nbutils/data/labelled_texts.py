@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,9 @@ class LabelledTexts:
         Sentences on what was decided while reading.
     task
         ``"single_label"`` or ``"multi_label"``.
+    corrections
+        What became of `label_corrections`: `file, corrected, left_out, confirmed, unused,
+        by_split`; empty without any.
     """
 
     frame: pd.DataFrame
@@ -47,6 +51,7 @@ class LabelledTexts:
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     task: Task = "single_label"
+    corrections: Mapping[str, Any] = field(default_factory=dict)
 
     def with_frame(self, frame: pd.DataFrame) -> LabelledTexts:
         """Return the same texts with another frame: fewer rows, or splits filled in."""

@@ -9,6 +9,7 @@ from typing import Any
 from nbutils.artifacts import write_json
 from nbutils.data.baseline import Baseline, fit_baseline
 from nbutils.data.card import build_data_card
+from nbutils.data.corrections import correct_labels, load_corrections
 from nbutils.data.duplicates import find_duplicates, remove_leakage
 from nbutils.data.labelled_texts import LabelledTexts
 from nbutils.data.loading import load_labelled_texts
@@ -44,16 +45,18 @@ def prepare_data(params: DataPrepParams, folder: Path) -> dict[str, Any]:
     from nbutils.checkpoints.loading import load_tokenizer
 
     texts = load_labelled_texts(params)
+    corrections = load_corrections(params, texts)
     frame = sample_examples(texts.frame, params)
     duplicates = find_duplicates(frame, threshold=params.near_duplicate_threshold)
     cleaned = remove_leakage(frame, duplicates, deduplicate=params.deduplicate)
-    frame = split_examples(cleaned.frame, params, cleaned.groups)
+    texts = texts.with_frame(split_examples(cleaned.frame, params, cleaned.groups))
+    corrected = correct_labels(texts, cleaned, corrections)
+    texts, cleaned, frame = corrected.texts, corrected.cleaned, corrected.texts.frame
     tokenizer = load_tokenizer(
         params.tokenizer, revision=params.tokenizer_revision, only_counts=True
     )
     tokens = measure_tokens(frame, tokenizer, cutting=params.cutting)
     tfidf = fit_baseline(frame, label_names=texts.label_names) if params.baseline else None
-    texts = texts.with_frame(frame)
     card = build_data_card(texts, params=params, cleaned=cleaned, tokens=tokens, baseline=tfidf)
     save_prepared(folder, texts, card=card, baseline=tfidf)
     return card

@@ -49,6 +49,11 @@ class DataPrepParams(StageParameters):
     validation_dataset: str | None = Field(
         None, description="validation split: a file, or a split name; none: cut from training"
     )
+    label_corrections: str | None = Field(
+        None,
+        description="a filled-in copy of label_suspects.csv: labels to put in the place of those "
+        "that were read, or the word delete; nobody moves to another split",
+    )
     test_size: float = Field(
         0.2, gt=0, lt=1, description="share of the examples that becomes the test split"
     )

@@ -59,7 +59,7 @@ def _found_at(data: str, recorded: DataPrepParams) -> dict[str, str]:
     else:
         place, dataset = place.parent, data
     found = {"dataset": dataset}
-    for parameter in ("test_dataset", "validation_dataset"):
+    for parameter in ("test_dataset", "validation_dataset", "label_corrections"):
         name = getattr(recorded, parameter)
         if name is None or not _is_file(name) or Path(name).expanduser().is_file():
             continue
