@@ -65,7 +65,7 @@ def check_study(study: Study) -> None:
         )
     for source in study.sources:
         check_source(source)
-    find_corrections(study.data_prep)
+        find_corrections(source)
     check_checkpoint(study.fine_tune.model, max_length=study.fine_tune.max_length)
     check_own_code(study.fine_tune)
     check_lora(study.fine_tune)

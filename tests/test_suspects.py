@@ -28,10 +28,10 @@ from nbutils.views.suspects import (
     point_to_file,
     show_suspects,
     tabulate_noise,
-    tabulate_noisy_pairs,
+    tabulate_wrong_labels,
 )
 
-VIEWS = [tabulate_noise, explain_noise, tabulate_noisy_pairs, show_suspects, point_to_file]
+VIEWS = [tabulate_noise, explain_noise, tabulate_wrong_labels, show_suspects, point_to_file]
 NAMES = tuple("abcde")
 
 
@@ -163,7 +163,7 @@ def test_perfect_model_finds_no_suspect_and_advises_nothing() -> None:
     assert found.advice() == []
     assert found.believable
     assert "No label is suspect." in repr(show_suspects(found))
-    assert "No label is estimated to be wrong." in repr(tabulate_noisy_pairs(found))
+    assert "No label is estimated to be wrong." in repr(tabulate_wrong_labels(found))
 
 
 @pytest.mark.parametrize("kind", ["random", "always the same", "always wrong"])
@@ -188,9 +188,12 @@ def test_advice_names_the_number_and_bounds_the_gain_by_the_test_labels() -> Non
     (advice,) = found.advice()
     in_test = (found.rows["split"] == "test").sum()
     assert advice.action.startswith(f"Check the {len(found.rows)} most suspect labels")
-    assert advice.gain == in_test / 150
+    assert (advice.gain, advice.at_most) == (in_test / 150, True)
+    in_test_split = found.rows["split"] == "test"
+    tagged = found.rows.loc[in_test_split, "example_id"].tolist()
+    assert found.tags_of_texts() == {"label suspect": tagged}
     assert f"{in_test} of those to check are test labels" in advice.evidence
-    assert "the most that it can" in advice.evidence
+    assert "points, the most that it can" in advice.evidence
 
 
 def test_advice_on_very_many_suspects_is_to_begin_with_the_first() -> None:

@@ -54,6 +54,15 @@ def test_advice_has_its_evidence_its_worth_and_a_link_to_its_section() -> None:
     assert repr(shown).startswith("1. Do b. b is odd. Worth about")
 
 
+def test_worth_that_is_a_bound_is_said_to_be_one() -> None:
+    shown = show_advice(sections_with(Advice("Do a.", "", 0.021, "suspects", at_most=True)))
+    assert "Worth at most 2.1 points of accuracy." in repr(shown)
+    assert "Worth at most 2.1 points of accuracy." in shown._repr_html_()
+    assert (
+        say_worth(0.0001, score="accuracy", at_most=True) == "Worth at most 0.1 points of accuracy."
+    )
+
+
 def test_what_is_left_out_is_counted() -> None:
     many = [Advice(f"Do {k}.", "", k / 100, "slices") for k in range(10)]
     shown = show_advice(sections_with(*many))

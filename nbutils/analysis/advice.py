@@ -22,12 +22,15 @@ class Advice:
         estimate, whose assumption `evidence` states. None: it cannot be said.
     section
         The section that found it: one of `nbutils.params.error_analysis.SECTIONS`.
+    at_most
+        Whether `gain` is not what is expected, but the most that it can be.
     """
 
     action: str
     evidence: str
     gain: float | None
     section: str
+    at_most: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the advice for `findings.json`."""

@@ -130,12 +130,18 @@ class Suspects:
         n = min(len(rows), MOST_ADVISED)
         action = (
             f"Check the {'most suspect label' if n == 1 else f'{n} most suspect labels'}: fill in "
-            f"corrected_label in {SUSPECTS_FILE} and run again with data_prep.label_corrections."
+            f"corrected_label in a copy of {SUSPECTS_FILE} and run again with "
+            "data_prep.label_corrections."
         )
         gain, most = self._gain(rows.head(n))
         checked = sum(check.n for check in self.checks.values())
         evidence = f"Confident learning takes {len(rows):,} of {checked:,} labels for wrong."
-        return [Advice(action, evidence + most, gain, "suspects")]
+        return [Advice(action, evidence + most, gain, "suspects", at_most=gain is not None)]
+
+    def tags_of_texts(self) -> dict[str, list[int]]:
+        """Return the test texts whose labels are suspect, for the table of mistakes."""
+        rows = self.rows
+        return {"label suspect": rows.loc[rows["split"] == "test", "example_id"].tolist()}
 
     def _gain(self, checked: pd.DataFrame) -> tuple[float | None, str]:
         """Return by how much the measured accuracy can rise at the most, and that as a sentence."""
@@ -146,8 +152,8 @@ class Suspects:
             return None, ""
         return in_test / n, (
             f" {in_test:,} of those to check are test labels: were all of them wrong and the model "
-            f"right, the measured accuracy would rise by {in_test / n:.1%}, which is the most that "
-            "it can; the model itself would be no better."
+            f"right, the measured accuracy would rise by {100 * in_test / n:.1f} points, the most "
+            "that it can; the model itself would be no better."
         )
 
 

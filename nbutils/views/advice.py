@@ -32,7 +32,7 @@ class AdviceList:
     def __repr__(self) -> str:
         """Return the list as plain text."""
         lines = [
-            f"{place}. {one.action} {one.evidence} {say_worth(one.gain, score=self.score)}"
+            f"{place}. {one.action} {one.evidence} {self._worth(one)}"
             for place, one in enumerate(self.advice, 1)
         ]
         return visible_text("\n".join([*lines, *([self._more()] if self.left_out else [])]))
@@ -46,9 +46,12 @@ class AdviceList:
         return (
             f"<li><p><strong>{render_text(one.action)}</strong></p>"
             f"<p>{render_text(one.evidence, limit=2000)}</p>"
-            f'<p class="small">{say_worth(one.gain, score=self.score)} '
+            f'<p class="small">{self._worth(one)} '
             f'<a href="{link_to_section(one.section)}">Evidence: {one.section}</a></p></li>'
         )
+
+    def _worth(self, one: Advice) -> str:
+        return say_worth(one.gain, score=self.score, at_most=one.at_most)
 
     def _more(self) -> str:
         return f"… {self.left_out} more in findings.json"
@@ -90,7 +93,7 @@ def link_to_section(section: str) -> str:
     return f"#cell-id={section}-intro"
 
 
-def say_worth(gain: float | None, *, score: str) -> str:
+def say_worth(gain: float | None, *, score: str, at_most: bool = False) -> str:
     """Return a sentence on what advice is worth.
 
     Parameters
@@ -99,8 +102,12 @@ def say_worth(gain: float | None, *, score: str) -> str:
         A share in [0, 1]; None: it cannot be said.
     score
         What is gained.
+    at_most
+        Whether it cannot be more.
     """
     if gain is None:
         return "What it is worth cannot be said."
+    if at_most:
+        return f"Worth at most {max(100 * gain, 0.1):.1f} points of {score}."
     points = f"{100 * gain:.1f}" if gain >= 0.0005 else "less than 0.1"
     return f"Worth about {points} points of {score}."

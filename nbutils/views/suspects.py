@@ -31,7 +31,7 @@ def tabulate_noise(suspects: Suspects) -> Table:
     return Table(suspects.noise, caption=caption, percent=shares)
 
 
-def tabulate_noisy_pairs(suspects: Suspects, *, most: int = 10) -> Table | Note:
+def tabulate_wrong_labels(suspects: Suspects, *, most: int = 10) -> Table | Note:
     """Return which labels are taken for which others.
 
     Parameters
