@@ -225,7 +225,9 @@ def _seeds(study: Study) -> dict[str, int]:
 def _headline_findings(findings: Mapping[str, Any]) -> dict[str, Any]:
     if not findings:
         return {}
-    return {"mistakes": findings["mistakes"], "ece": findings["calibration"]["ece"]}
+    found = {"mistakes": findings["mistakes"]}
+    calibration = findings["sections"].get("calibration", {})
+    return found | ({"ece": calibration["ece"]["value"]} if "ece" in calibration else {})
 
 
 def _carry_predictions(run: StudyRun) -> dict[str, Any] | None:

@@ -283,12 +283,13 @@ def _error_analysis_screen(study: Study, results: Results) -> Screen:
     mistakes, total = findings["mistakes"]["test"], results.metrics["test"]["accuracy"]["n"]
     several = findings.get("task") == "multi_label"
     kind = ", with a label missed or spurious" if several else ""
-    facts = (
-        Fact("Mistakes", f"{mistakes:,}", f"of {total:,} test texts{kind}"),
-        Fact("Calibration error", _percent(findings["calibration"]["ece"]), "ECE, 0 is perfect"),
-    )
+    facts = [Fact("Mistakes", f"{mistakes:,}", f"of {total:,} test texts{kind}")]
+    calibration = findings["sections"].get("calibration", {})
+    if "ece" in calibration:
+        ece = calibration["ece"]["value"]
+        facts.append(Fact("Calibration error", _percent(ece), "ECE, 0 is perfect"))
     verdicts = _worst_label(findings["outcomes"]) if several else _worst_pair(findings)
-    return facts, verdicts, ()
+    return tuple(facts), verdicts, ()
 
 
 def _worst_pair(findings: Mapping[str, Any]) -> tuple[str, ...]:

@@ -210,6 +210,7 @@ PARAMETERS = {
     "data_prep.label_column=text": r"d\.csv: no column .*besides 'text', which .*set text_column",
     "data_prep.text_pair_column=text": r"d\.csv: no column .*besides 'text', which .*set text_col",
     "error_analysis.worst_examples=-1": r"error_analysis\.worst_examples: should be greater than",
+    "error_analysis.target_error=1": r"error_analysis\.target_error: should be less than 1",
     "error_analysis.calibration_bins=1": r"error_analysis\.calibration_bins: should be greater",
 }
 
