@@ -368,7 +368,14 @@ def test_report_of_label_sets_can_be_checked(study: Path) -> None:
         assert outcome[name].outcome == "good", outcome[name]
     for shown in ("Micro F1", "Macro F1", "Subset accuracy", "Mean average precision"):
         assert shown in outcome["numbers shown"].detail
-    assert read_manifest(page)["findings"]["mistakes"]["test"] > 0
+    assert "Calibration error" in outcome["numbers shown"].detail
+    found_by = read_manifest(page)["findings"]
+    assert found_by["mistakes"]["test"] > 0
+    (file,) = (study / "runs" / "error_analysis").glob("*/findings.json")
+    sections = read_json(file)["sections"]
+    for name in ("scores", "calibration", "abstention"):
+        assert sections[name]["status"] == "done", sections[name]
+    assert found_by["ece"] == sections["calibration"]["ece"]["value"]
 
 
 def test_edited_score_of_label_sets_is_found(study: Path, tmp_path: Path) -> None:

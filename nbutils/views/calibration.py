@@ -9,7 +9,6 @@ from nbutils.metrics import Score
 from nbutils.tables import Note, Table
 
 COLUMNS = {"label": "class", "positives": "validation texts"}
-SPACE = "\N{NO-BREAK SPACE}"
 
 
 def tabulate_confidence(found: Calibration) -> Table:
@@ -63,7 +62,7 @@ def tabulate_thresholds(found: Calibration) -> Table | Note | None:
 
 
 def _share(score: Score) -> str:
-    return f"{100 * score.value:.1f}{SPACE}% ({100 * score.low:.1f} to {100 * score.high:.1f})"
+    return f"{100 * score.value:.1f} % ({100 * score.low:.1f} to {100 * score.high:.1f})"
 
 
 def _plain(score: Score) -> str:

@@ -11,7 +11,6 @@ from nbutils.analysis.scores import TFIDF, ModelScores, Rival
 from nbutils.metrics import Score
 from nbutils.tables import Note, Table
 
-SPACE = "\N{NO-BREAK SPACE}"
 SAID = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -81,7 +80,7 @@ def _class_score(row: Mapping[Any, Any], name: str) -> str:
     if row[name] != row[name]:
         return "\N{EN DASH}"
     value, low, high = (f"{100 * row[name + end]:.1f}" for end in ("", "_low", "_high"))
-    return f"{value}{SPACE}({low}{SPACE}to{SPACE}{high})"
+    return f"{value} ({low} to {high})"
 
 
 def _of(rival: Rival, name: str) -> str:
@@ -90,12 +89,12 @@ def _of(rival: Rival, name: str) -> str:
 
 
 def _value(name: str, value: float) -> str:
-    return f"{value:.3f}" if name in PLAIN else f"{100 * value:.1f}{SPACE}%"
+    return f"{value:.3f}" if name in PLAIN else f"{100 * value:.1f} %"
 
 
 def _interval(name: str, score: Score) -> str:
-    ends = (_value(name, score.low), _value(name, score.high))
-    return f"{SPACE}to{SPACE}".join(ends)
+    low, high = _value(name, score.low).removesuffix(" %"), _value(name, score.high)
+    return f"{low} to {high}"
 
 
 def _chance(p_value: float) -> str:
