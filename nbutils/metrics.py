@@ -1,21 +1,34 @@
 """Scores of a classifier, each with a 95 % interval.
 
-Everything works on integer arrays and on the confusion matrix made from them, so that a bootstrap
-of a large test split costs no more than one of a small split.
+Proportions have Wilson's intervals; what else depends on the confusion matrix alone has the
+bootstrap's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from nbutils.agreement import (
+    balanced_accuracy,
+    macro_f1,
+    matthews_correlation,
+    resample_matrix,
+    weighted_f1,
+)
+from nbutils.bootstrap import assign_groups, resample_groups
+
 CONFIDENCE_Z = 1.959963984540054  # the normal distribution's 97.5 % point
-RESAMPLES = 2000
-MOST_CELLS = 2_000_000  # of resampled matrices in memory at a time: 16 MB
+RESAMPLED = {
+    "macro_f1": macro_f1,
+    "balanced_accuracy": balanced_accuracy,
+    "weighted_f1": weighted_f1,
+    "mcc": matthews_correlation,
+}
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -23,7 +36,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Score:
-    """A score in [0, 1] with its 95 % interval and the number of examples behind it."""
+    """A score, in [0, 1] unless said, with its 95 % interval and the examples behind it."""
 
     value: float
     low: float
@@ -96,7 +109,7 @@ def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, *, n_classes: int)
 def score_predictions(
     labels: ArrayLike, predicted: ArrayLike, *, n_classes: int, seed: int = 0
 ) -> dict[str, Score]:
-    """Return accuracy (Wilson interval) and macro F1 (percentile bootstrap interval).
+    """Return accuracy and macro F1; see `score_matrix`.
 
     Parameters
     ----------
@@ -107,107 +120,54 @@ def score_predictions(
     seed
         Seed of the bootstrap.
     """
-    matrix = confusion_matrix(labels, predicted, n_classes=n_classes)
-    n = int(matrix.sum())
-    hits = int(np.trace(matrix))
-    if hits in {
-        0,
-        n,
-    }:  # nothing varies in a resample of equals: the proportion's interval stands in
-        low, high = wilson_interval(hits, n)
-    else:
-        resampled = np.concatenate([macro_f1(part) for part in _resample(matrix, seed)])
-        low, high = np.quantile(resampled, [0.025, 0.975])
-    return {
-        "accuracy": proportion(hits, n),
-        "macro_f1": Score(float(macro_f1(matrix)), float(low), float(high), n),
-    }
+    scores = score_matrix(confusion_matrix(labels, predicted, n_classes=n_classes), seed=seed)
+    return {name: scores[name] for name in ("accuracy", "macro_f1")}
 
 
-def macro_f1(matrix: NDArray[np.integer]) -> FloatArray:
-    """Return the unweighted mean F1 over the classes that occur, as true or as predicted.
+def score_matrix(matrix: IntArray, *, seed: int = 0) -> dict[str, Score]:
+    """Return the scores that depend on the confusion matrix alone, with their intervals.
+
+    Accuracy has Wilson's; so has micro F1, which equals it where each example has one label. The
+    others have bootstrap intervals. A class of a handful of examples that are all right varies in
+    no resample: balanced accuracy is then less certain than its interval says.
 
     Parameters
     ----------
     matrix
-        Confusion counts of shape (..., K, K).
+        Counts of shape (K, K), rows true.
+    seed
+        Seed of the bootstrap.
 
     Returns
     -------
-    ndarray
-        Shape (...), in [0, 1]; 0 where a matrix is empty.
+    dict
+        `accuracy, balanced_accuracy, macro_f1, micro_f1, weighted_f1`, and `mcc`, which is in
+        [-1, 1].
     """
-    f1, present = _f1(matrix)
-    return np.asarray((f1 * present).sum(-1) / np.maximum(present.sum(-1), 1), np.float64)
-
-
-def weighted_f1(matrix: NDArray[np.integer]) -> float:
-    """Return the mean F1 of the classes, weighted by how many examples have each; 0 if empty."""
-    f1, _ = _f1(matrix)
-    true = matrix.sum(1)
-    return float((f1 * true).sum() / max(1, true.sum()))
-
-
-def balanced_accuracy(matrix: NDArray[np.integer]) -> float:
-    """Return the mean recall over the classes that occur among the true labels; 0 if empty.
-
-    Parameters
-    ----------
-    matrix
-        Confusion counts of shape (K, K).
-    """
-    true = matrix.sum(1)
-    recalls = np.diagonal(matrix)[true > 0] / true[true > 0]
-    return float(recalls.mean()) if recalls.size else 0.0
-
-
-def matthews_correlation(matrix: NDArray[np.integer]) -> float:
-    """Return Matthews' correlation of true and predicted labels, in [-1, 1]; 0 is guessing.
-
-    For K classes: Gorodkin, "Comparing two K-category assignments by a K-category correlation
-    coefficient", 2004, equation 8. It is 0 where all true or all predicted labels are the same.
-
-    Parameters
-    ----------
-    matrix
-        Confusion counts of shape (K, K).
-    """
-    counts = matrix.astype(np.float64)
-    n, true, given = counts.sum(), counts.sum(1), counts.sum(0)
-    spread = (n * n - given @ given) * (n * n - true @ true)
-    if spread <= 0:
-        return 0.0
-    return float((np.trace(counts) * n - true @ given) / np.sqrt(spread))
-
-
-def selection_scores(matrix: NDArray[np.integer]) -> dict[str, float]:
-    """Return the scores that a best state can be chosen by, besides accuracy and macro F1."""
+    hits = proportion(int(np.trace(matrix)), int(matrix.sum()))
+    if not hits.n:
+        return dict.fromkeys(("accuracy", "micro_f1", *RESAMPLED), hits)
+    resampled = resample_matrix(matrix, seed=seed)
+    found = {
+        name: _widen(*resampled.interval(statistic), hits) for name, statistic in RESAMPLED.items()
+    }
     return {
-        "balanced_accuracy": balanced_accuracy(matrix),
-        "mcc": matthews_correlation(matrix),
-        "weighted_f1": weighted_f1(matrix),
+        "accuracy": hits,
+        "balanced_accuracy": found["balanced_accuracy"],
+        "macro_f1": found["macro_f1"],
+        "micro_f1": hits,
+        "weighted_f1": found["weighted_f1"],
+        "mcc": found["mcc"],
     }
 
 
-def _f1(matrix: NDArray[np.integer]) -> tuple[FloatArray, NDArray[np.bool_]]:
-    hits = np.diagonal(matrix, axis1=-2, axis2=-1)
-    total = matrix.sum(-1) + matrix.sum(-2)  # true + predicted = 2 TP + FP + FN
-    return np.asarray(2 * hits / np.maximum(total, 1), np.float64), total > 0
-
-
-def _resample(matrix: IntArray, seed: int) -> Iterator[IntArray]:
-    # Resampling N rows with replacement is one multinomial draw over the cells of their matrix.
-    # In parts, so that many classes need no more memory than a few.
-    n = int(matrix.sum())
-    cells = np.flatnonzero(matrix)
-    shares = matrix.ravel()[cells] / n
-    random = np.random.default_rng(seed)
-    part = max(1, min(RESAMPLES, MOST_CELLS // matrix.size))
-    for start in range(0, RESAMPLES, part):
-        size = min(part, RESAMPLES - start)
-        draws = np.zeros((size, matrix.size), np.int64)
-        draws[:, cells] = random.multinomial(n, shares, size=size)
-        yield draws.reshape(size, *matrix.shape)
+def _widen(value: float, low: float, high: float, hits: Score) -> Score:
+    """Return a score; where nothing varies in a resample of equals, the proportion's interval."""
+    if low == high == 1.0:
+        low = hits.low
+    if low == high == 0.0 == hits.value:
+        high = hits.high
+    return Score(value, low, high, hits.n)
 
 
 def score_classes(
@@ -318,6 +278,54 @@ def compare_paired(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> Pa
         p_value=_sign_test(gains, losses),
         n=n,
     )
+
+
+def compare_macro_f1(
+    labels: ArrayLike, first: ArrayLike, second: ArrayLike, *, n_classes: int, seed: int = 0
+) -> PairedDifference:
+    """Compare the macro F1 of two classifiers on the same examples, by the paired bootstrap.
+
+    Parameters
+    ----------
+    labels, first, second
+        True labels and the two predictions, shape (N,), N at least 1.
+    n_classes
+        K.
+    seed
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    PairedDifference
+        Macro F1 of `first` minus that of `second`. The p value is twice the share of resamples on
+        the other side of no difference (Efron and Tibshirani, 1993, chapter 15).
+    """
+    true, one, other = (np.asarray(values, np.int64) for values in (labels, first, second))
+    groups = assign_groups(len(true), seed=seed)
+    sums = np.stack(
+        [
+            _count_in_groups(ids[kept], groups[kept], shape=(int(groups.max()) + 1, n_classes))
+            for guess in (one, other)
+            for ids, kept in ((true, true == guess), (true, slice(None)), (guess, slice(None)))
+        ],
+        axis=1,
+    )
+    resampled = resample_groups(sums, sizes=np.bincount(groups).astype(np.float64), seed=seed)
+    value, low, high = resampled.interval(_macro_f1_gain)
+    drawn = _macro_f1_gain(resampled.draws)
+    other_side = float(min((drawn <= 0).mean(), (drawn >= 0).mean()))
+    p_value = min(1.0, max(2 * other_side, 1 / len(drawn)))
+    return PairedDifference(value, low, high, p_value, len(true))
+
+
+def _count_in_groups(ids: IntArray, groups: IntArray, *, shape: tuple[int, int]) -> FloatArray:
+    """Return how often each of K ids is in each of G groups, shape (G, K)."""
+    counts = np.bincount(groups * shape[1] + ids, minlength=shape[0] * shape[1])
+    return counts.reshape(shape).astype(np.float64)
+
+
+def _macro_f1_gain(margins: FloatArray) -> FloatArray:
+    return macro_f1(margins[..., :3, :]) - macro_f1(margins[..., 3:, :])
 
 
 def _sign_test(gains: int, losses: int) -> float:

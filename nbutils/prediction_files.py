@@ -52,6 +52,12 @@ def read_predictions(path: Path) -> pd.DataFrame:
     return predictions
 
 
+def read_baseline(data_dir: Path) -> pd.DataFrame | None:
+    """Read the baseline's predictions from a finished data_prep folder; None: it was off."""
+    path = data_dir / "baseline.parquet"
+    return read_predictions(path) if path.is_file() else None
+
+
 def write_dynamics(path: Path, given: NDArray[np.float32], *, example_ids: Sequence[int]) -> None:
     """Write training dynamics as a Parquet file, whole or not at all.
 

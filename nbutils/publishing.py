@@ -29,6 +29,7 @@ from nbutils.screens import (
     LAST_COMPLETED,
     SUMMARY,
     Results,
+    headline_findings,
     page_name,
     stage_page,
     summary_page,
@@ -203,7 +204,7 @@ def _build_manifest(run: StudyRun, results: Results, render_key: str) -> dict[st
             "timings": {done.stage: round(done.seconds, 2) for done in run.stages},
             "kernel_peak_mib": {done.stage: done.kernel_peak_mib for done in run.stages},
             "metrics": dict(results.metrics),
-            "findings": _headline_findings(results.findings),
+            "findings": headline_findings(results.findings),
             "predictions_sha256": None
             if predictions is None
             else fingerprint_predictions(predictions / "predictions.parquet"),
@@ -220,12 +221,6 @@ def _seeds(study: Study) -> dict[str, int]:
         "fine_tune": study.fine_tune.seed,
         "error_analysis": study.error_analysis.seed,
     }
-
-
-def _headline_findings(findings: Mapping[str, Any]) -> dict[str, Any]:
-    if not findings:
-        return {}
-    return {"mistakes": findings["mistakes"], "ece": findings["calibration"]["ece"]}
 
 
 def _carry_predictions(run: StudyRun) -> dict[str, Any] | None:

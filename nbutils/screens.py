@@ -279,6 +279,26 @@ def describe_gain(gain: Mapping[str, Any]) -> str:
     )
 
 
+def headline_findings(findings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a manifest holds of `findings.json`.
+
+    Parameters
+    ----------
+    findings
+        Empty: there are none.
+
+    Returns
+    -------
+    dict
+        `mistakes` by split, and `ece` where calibration was measured.
+    """
+    if not findings:
+        return {}
+    calibration = findings["sections"].get("calibration", {})
+    ece = {"ece": calibration["ece"]["value"]} if "ece" in calibration else {}
+    return {"mistakes": findings["mistakes"], **ece}
+
+
 def _error_analysis_screen(study: Study, results: Results) -> Screen:
     findings = results.findings
     if not findings:
@@ -286,12 +306,12 @@ def _error_analysis_screen(study: Study, results: Results) -> Screen:
     mistakes, total = findings["mistakes"]["test"], results.metrics["test"]["accuracy"]["n"]
     several = findings.get("task") == "multi_label"
     kind = ", with a label missed or spurious" if several else ""
-    facts = (
-        Fact("Mistakes", f"{mistakes:,}", f"of {total:,} test texts{kind}"),
-        Fact("Calibration error", _percent(findings["calibration"]["ece"]), "ECE, 0 is perfect"),
-    )
+    facts = [Fact("Mistakes", f"{mistakes:,}", f"of {total:,} test texts{kind}")]
+    ece = headline_findings(findings).get("ece")
+    if ece is not None:
+        facts.append(Fact("Calibration error", _percent(ece), "ECE, 0 is perfect"))
     verdicts = _worst_label(findings["outcomes"]) if several else _worst_pair(findings)
-    return facts, verdicts, ()
+    return tuple(facts), verdicts, ()
 
 
 def _worst_pair(findings: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,11 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbutils.analysis.calibration import bin_by_confidence, expected_calibration_error
 from nbutils.analysis.confusion import order_classes, reorder, top_confusions
 from nbutils.analysis.findings import build_findings, save_findings
 from nbutils.analysis.mistakes import (
-    confidences,
     find_mistakes,
     label_names_of,
 )
@@ -74,24 +72,6 @@ def test_most_frequent_mistake_comes_first() -> None:
     assert top_confusions(np.eye(3, dtype=int), label_names=NAMES).empty
 
 
-def test_calibrated_confidence_has_no_error_and_overconfidence_has() -> None:
-    random = np.random.default_rng(0)
-    confidence = random.uniform(0.5, 1, 20000)
-    right = random.random(20000) < confidence
-    assert expected_calibration_error(bin_by_confidence(confidence, right)) < 0.01
-    sure = np.full(1000, 0.99)
-    half = np.arange(1000) % 2 == 0
-    bins = bin_by_confidence(sure, half)
-    assert expected_calibration_error(bins) == pytest.approx(0.49)
-    assert bins["n"].tolist() == [1000]
-
-
-def test_certainty_falls_into_the_last_bin() -> None:
-    bins = bin_by_confidence(np.array([1.0, 0.0]), np.array([True, False]), n_bins=5)
-    assert bins["n"].tolist() == [1, 1]
-    assert expected_calibration_error(bins) == 0
-
-
 def test_most_confident_mistake_comes_first(predictions: pd.DataFrame, texts: pd.DataFrame) -> None:
     mistakes = find_mistakes(predictions, texts, label_names=NAMES)
     assert mistakes["example_id"].tolist() == [1, 3, 9]
@@ -106,11 +86,8 @@ def test_perfect_model_has_no_mistakes(predictions: pd.DataFrame, texts: pd.Data
     assert find_mistakes(perfect, texts, label_names=NAMES).empty
 
 
-def test_label_names_and_confidences_are_read_from_the_columns(
-    predictions: pd.DataFrame,
-) -> None:
+def test_label_names_are_read_from_the_columns(predictions: pd.DataFrame) -> None:
     assert label_names_of(predictions) == NAMES
-    assert confidences(predictions, NAMES).tolist() == [0.8, 0.6, 0.5, 0.9]
 
 
 def test_findings_are_valid_json_and_written_last(
@@ -122,14 +99,12 @@ def test_findings_are_valid_json_and_written_last(
     tables = {
         "classes": empty,
         "top_confusions": top_confusions(matrix, label_names=NAMES),
-        "calibration_bins": bin_by_confidence(np.array([0.9]), np.array([True])),
     }
     findings = build_findings(predictions, label_names=NAMES, confusion=matrix, tables=tables)
     save_findings(tmp_path, findings, mistakes=mistakes)
     found = json.loads((tmp_path / "findings.json").read_text())
     assert found["mistakes"] == {"test": 2, "validation": 1}
     assert found["confusion_matrix"] == matrix.tolist()
-    assert found["calibration"]["ece"] == pytest.approx(0.1)
     assert pd.read_csv(tmp_path / "errors.csv")["example_id"].tolist() == [1, 3, 9]
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["errors.csv", "findings.json"]

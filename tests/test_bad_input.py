@@ -215,6 +215,7 @@ PARAMETERS = {
     "error_analysis.worst_examples=-1": r"error_analysis\.worst_examples: should be greater than",
     "error_analysis.label_issues=all": r"label_issues: should be 'held_out', 'cross_validate' or ",
     "error_analysis.label_issue_folds=1": r"label_issue_folds: should be greater than or equal",
+    "error_analysis.target_error=1": r"error_analysis\.target_error: should be less than 1",
     "error_analysis.calibration_bins=1": r"error_analysis\.calibration_bins: should be greater",
 }
 

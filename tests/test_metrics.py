@@ -11,13 +11,13 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
+from nbutils.agreement import selection_scores
 from nbutils.metrics import (
     compare_paired,
     confusion_matrix,
     proportion,
     score_classes,
     score_predictions,
-    selection_scores,
     wilson_interval,
 )
 

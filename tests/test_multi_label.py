@@ -16,6 +16,7 @@ from datasets import Dataset
 
 import nbutils
 from nbutils import plots
+from nbutils.analysis.calibration import calibrate
 from nbutils.analysis.errors import find_errors
 from nbutils.artifacts import read_json
 from nbutils.errors import DataError, ParameterError
@@ -263,16 +264,15 @@ def test_errors_are_missed_and_spurious_labels() -> None:
     assert found["prob_label"].tolist() == pytest.approx([0.1, 0.1, 0.4])
     pairs = errors.pairs()[["label", "predicted", "count", "share"]].to_numpy().tolist()
     assert pairs == [["b", "(nothing)", 1, 0.5], ["c", "a", 1, 0.5]]
-    bins = pd.DataFrame({"confidence": [0.9], "accuracy": [0.8], "n": [15]})
-    outcomes = errors.findings(bins)["outcomes"]
+    outcomes = errors.findings()["outcomes"]
     assert [list(row.values()) for row in outcomes] == [
         ["a", 2, 0, 1],
         ["b", 1, 1, 0],
         ["c", 1, 1, 1],
     ]
-    assert errors.findings(bins)["mistakes"] == {"test": 3, "validation": 0}
-    confidence, correct = errors.confidences()
-    assert (len(confidence), int((~correct).sum())) == (15, 4)
+    assert errors.findings()["mistakes"] == {"test": 3, "validation": 0}
+    found = calibrate(errors)
+    assert (len(found.confidences), int((~found.correct).sum())) == (15, 4)
 
 
 def test_predictions_of_a_dataset_carry_ids(learnt: FineTuned) -> None:
@@ -368,7 +368,14 @@ def test_report_of_label_sets_can_be_checked(study: Path) -> None:
         assert outcome[name].outcome == "good", outcome[name]
     for shown in ("Micro F1", "Macro F1", "Subset accuracy", "Mean average precision"):
         assert shown in outcome["numbers shown"].detail
-    assert read_manifest(page)["findings"]["mistakes"]["test"] > 0
+    assert "Calibration error" in outcome["numbers shown"].detail
+    found_by = read_manifest(page)["findings"]
+    assert found_by["mistakes"]["test"] > 0
+    (file,) = (study / "runs" / "error_analysis").glob("*/findings.json")
+    sections = read_json(file)["sections"]
+    for name in ("scores", "calibration", "abstention"):
+        assert sections[name]["status"] == "done", sections[name]
+    assert found_by["ece"] == sections["calibration"]["ece"]["value"]
 
 
 def test_edited_score_of_label_sets_is_found(study: Path, tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def test_target_is_read_written_and_overridden(tmp_path: Path) -> None:
 def test_study_without_a_target_says_nothing_of_one(tmp_path: Path) -> None:
     study = load_study(write(tmp_path, "target:"))
     assert study.target is None
-    assert "target" not in study.to_yaml()
+    assert "target:" not in study.to_yaml()
 
 
 def test_usual_recipe_raises_no_caution() -> None:

@@ -9,8 +9,12 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from predicting import draw_classes, make_errors
 
 from nbutils import plots
+from nbutils.analysis.abstention import find_abstention
+from nbutils.analysis.calibration import calibrate
+from nbutils.analysis.scores import score_model
 from nbutils.plots.palette import ON_HIGH, ON_LOW, PALETTE, RIGHT, WRONG
 
 STEPS = np.arange(1, 301)
@@ -39,15 +43,7 @@ RANGE = pd.DataFrame(
         "smoothed": [1.6, 1.5, 1.2, 0.7, 3.0],
     }
 )
-BINS = pd.DataFrame(
-    {
-        "confidence": [0.6, 0.95, np.nan],
-        "accuracy": [0.5, 0.97, np.nan],
-        "low": [0.3, 0.9, np.nan],
-        "high": [0.7, 0.99, np.nan],
-        "n": [10, 200, 0],
-    }
-)
+ERRORS = make_errors(*draw_classes(400, temperature=2.0), n_validation=200)
 SCORES = pd.DataFrame(
     {"name": ["a", "b"], "value": [0.9, 0.8], "low": [0.8, 0.7], "high": [1, 0.9]}
 )
@@ -88,9 +84,11 @@ DRAWN = {
     "confusion": lambda **more: plots.plot_confusion(
         MATRIX, label_names=NAMES, normalised=False, **more
     ),
-    "calibration": lambda **more: plots.plot_calibration(BINS, ece=0.034, **more),
-    "confidence": lambda **more: plots.plot_confidence_histogram(
-        np.array([0.6, 0.9, 0.99]), np.array([False, True, True]), **more
+    "calibration": lambda **more: plots.plot_calibration(calibrate(ERRORS), **more),
+    "confidence": lambda **more: plots.plot_confidence_histogram(calibrate(ERRORS), **more),
+    "coverage_risk": lambda **more: plots.plot_coverage_risk(find_abstention(ERRORS), **more),
+    "class_scores": lambda **more: plots.plot_class_scores(
+        score_model(ERRORS, baseline=None, train_labels=pd.Series([0])), **more
     ),
     "label_outcomes": lambda **more: plots.plot_label_outcomes(OUTCOMES, normalised=False, **more),
     "outcome_shares": lambda **more: plots.plot_label_outcomes(OUTCOMES, normalised=True, **more),
@@ -111,8 +109,12 @@ MESSAGES = {
     "range_test": "lowest, 0.7, at 0.001; 0.0001 is proposed",
     "confusion": "26 of 30 predictions are right (86.7 %). The most frequent mistake: "
     "tech predicted as sport, 3 times",
-    "calibration": "Expected calibration error 3.4 %",
-    "confidence": "0 of 1 with at least 90 % confidence",
+    "calibration": "On average the model is 16.7 % more sure than it is right. Divided by a "
+    "temperature of 2.01, the logits give an error of 3.7 %.",
+    "confidence": "16 of 64 with at least 90 % confidence",
+    "coverage_risk": "Answering every text, 32.0 % are wrong. At a threshold of 0.9989, 11.0 % are "
+    "answered and 4.5 % of those answers are wrong.",
+    "class_scores": "F1 per class with 95 % intervals: c1 54.3 % (41.4 % to 66.7 %); c2 66.0 %",
     "label_outcomes": "17 labels were given rightly, 5 missed, 4 given wrongly. Most often missed: "
     "tech, 4 times. Most often spurious: sport, 3 times.",
     "outcome_shares": "Most often missed: tech, 4 times.",
@@ -224,12 +226,9 @@ def test_empty_and_broken_histories_are_drawn():
         assert plots.to_svg(ax.figure)
     assert plots.to_svg(plots.plot_gradient_norm(none, max_grad_norm=1.0).figure)
     assert plots.to_svg(plots.plot_token_lengths(np.array([], int), max_length=128).figure)
-    assert plots.to_svg(plots.plot_calibration(BINS[BINS["n"] < 0], ece=0.0).figure)
     unknown = SCORES.assign(value=np.nan, low=np.nan, high=np.nan)
     assert "a unknown" in plots.alt_text(plots.plot_score_intervals(unknown).figure)
     assert plots.to_svg(plots.plot_score_intervals(SCORES.head(0)).figure)
-    empty = plots.plot_confidence_histogram(np.array([]), np.array([], bool))
-    assert plots.to_svg(empty.figure)
 
 
 @pytest.mark.parametrize(
@@ -331,3 +330,29 @@ def test_label_without_any_outcome_is_drawn():
     nothing = pd.DataFrame({"label": ["a"], "right": [0], "missed": [0], "spurious": [0]})
     ax = plots.plot_label_outcomes(nothing, normalised=True)
     assert "0 labels were given rightly, 0 missed, 0 given wrongly." in plots.alt_text(ax.figure)
+
+
+def test_of_many_classes_the_lowest_are_drawn():
+    labels, pred_probs = draw_classes(3000, n_classes=60)
+    scores = score_model(
+        make_errors(labels, pred_probs), baseline=None, train_labels=pd.Series([0])
+    )
+    ax = plots.plot_class_scores(scores)
+    lowest = scores.classes.sort_values("f1")["label"].iloc[:40]
+    assert {tick.get_text() for tick in ax.get_yticklabels()} == set(lowest)
+    assert "F1 of the 40 lowest of 60 classes" in plots.alt_text(ax.figure)
+
+
+@pytest.mark.parametrize("kind", ["never right", "always right", "always sure"])
+def test_extreme_confidence_is_drawn(kind):
+    labels = np.arange(90) % 3
+    pred_probs = {
+        "never right": np.eye(3)[(labels + 1) % 3],
+        "always right": np.eye(3)[labels],
+        "always sure": np.eye(3)[np.zeros(90, int)],
+    }[kind]
+    errors = make_errors(labels, pred_probs, n_validation=30)
+    found = calibrate(errors)
+    assert plots.to_svg(plots.plot_calibration(found).figure)
+    assert plots.to_svg(plots.plot_confidence_histogram(found).figure)
+    assert plots.to_svg(plots.plot_coverage_risk(find_abstention(errors)).figure)

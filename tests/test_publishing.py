@@ -13,7 +13,7 @@ from nbutils.manifest import describe_commit, describe_environment
 from nbutils.progress import Progress
 from nbutils.publishing import fingerprint_predictions
 from nbutils.runs import StageRun
-from nbutils.screens import describe_gain, list_steps
+from nbutils.screens import describe_gain, headline_findings, list_steps
 
 TRAINING = {"step": 3, "steps": 9, "epoch": 0.33, "loss": 0.5, "accuracy": None, "seconds_left": 75}
 
@@ -111,3 +111,20 @@ def test_fingerprint_of_predictions_follows_their_content_and_not_their_order(
     assert fingerprint(table.iloc[::-1]) == same
     assert fingerprint(table.assign(prob_a=[0.9, 0.2000001])) != same
     assert fingerprint(table.rename(columns={"prob_a": "prob_b"})) != same
+
+
+@pytest.mark.parametrize(
+    ("calibration", "ece"),
+    [
+        ({"status": "done", "ece": {"value": 0.03, "low": 0.0, "high": 0.05, "n": 90}}, 0.03),
+        ({"status": "skipped", "why": "Switched off."}, None),
+    ],
+)
+def test_manifest_has_the_calibration_error_where_it_was_measured(
+    calibration: dict[str, object], ece: float | None
+) -> None:
+    mistakes = {"test": 3, "validation": 1}
+    found = headline_findings({"mistakes": mistakes, "sections": {"calibration": calibration}})
+    assert found["mistakes"] == mistakes
+    assert found.get("ece") == ece
+    assert headline_findings({}) == {}

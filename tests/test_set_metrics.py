@@ -7,7 +7,6 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from nbutils.set_metrics import (
-    average_precision,
     compare_micro_f1,
     rank_labels,
     score_label_sets,
@@ -43,17 +42,6 @@ def test_scores_are_those_of_scikit_learn(seed: int) -> None:
         assert 0 <= score.low <= score.value <= score.high <= 1, name
         assert score.low < score.high
         assert score.n == len(labels)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_weights_count_a_text_so_many_times(seed: int) -> None:
-    labels, _, pred_probs = draw(seed)
-    weights = np.random.default_rng(seed).integers(0, 3, len(labels))
-    expected = sklearn_metrics.average_precision_score(
-        labels[:, 0], pred_probs[:, 0], sample_weight=weights
-    )
-    found = average_precision(labels[:, 0], pred_probs[:, 0], weights[None, :].astype(float))
-    assert found == pytest.approx([expected])
 
 
 def test_table_of_labels_is_that_of_scikit_learn() -> None:

@@ -11,7 +11,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbutils.analysis.advice import Advice, rank_advice
-from nbutils.analysis.calibration import expected_calibration_error
 from nbutils.analysis.confusion import order_classes
 from nbutils.artifacts import write_json, write_text
 
@@ -34,12 +33,10 @@ def build_findings(
     confusion
         Counts (K, K) on the test split, rows true, in id order.
     tables
-        Data frames by name: `classes`, `top_confusions`, `calibration_bins`.
+        Data frames by name: `classes`, `top_confusions`.
     """
     wrong = predictions[predictions["label"] != predictions["predicted"]]
     counts = wrong["split"].value_counts()
-    bins = tables["calibration_bins"]
-    ece = expected_calibration_error(bins)
     return {
         "label_names": list(label_names),
         "mistakes": {str(s): int(counts.get(s, 0)) for s in predictions["split"].unique()},
@@ -47,7 +44,6 @@ def build_findings(
         "class_order": [int(k) for k in order_classes(confusion)],
         "classes": tables["classes"].to_dict("records"),
         "top_confusions": tables["top_confusions"].to_dict("records"),
-        "calibration": {"ece": ece, "bins": bins.to_dict("records")},
     }
 
 

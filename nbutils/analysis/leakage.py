@@ -180,8 +180,8 @@ def _near_copies(test: pd.DataFrame, train: pd.DataFrame, *, seed: int) -> NDArr
 
 
 def _doubted(errors: Errors, test: pd.DataFrame) -> BoolArray:
-    suspects = errors.suspects()
-    doubted = suspects[(suspects["split"] == "test") & (suspects["self_confidence"] < SUSPECT)]
+    mistakes = errors.mistakes()
+    doubted = mistakes[mistakes["prob_label"] < SUSPECT]
     return test["example_id"].isin(doubted["example_id"]).to_numpy()
 
 

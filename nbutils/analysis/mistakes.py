@@ -69,11 +69,6 @@ def label_names_of(predictions: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
-def confidences(predictions: pd.DataFrame, label_names: Sequence[str]) -> NDArray[np.float64]:
-    """Return the probability of the predicted class, shape (N,)."""
-    return np.asarray(probabilities(predictions, label_names).max(axis=1), np.float64)
-
-
 def texts_of(data: Mapping[str, Any], *, splits: Sequence[str]) -> pd.DataFrame:
     """Return `example_id, text[, text_pair]` and metadata of some splits of a `DatasetDict`."""
     frames = []

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbutils.analysis.calibration import expected_calibration_error
 from nbutils.analysis.mistakes import probabilities
 from nbutils.label_sets import BoolArray, say_labels, set_column, to_indicators, to_sets
-from nbutils.metrics import Score, wilson_interval
-from nbutils.set_metrics import score_label_sets, score_labels
+from nbutils.metrics import wilson_interval
+from nbutils.set_metrics import score_labels
 
 NOTHING = "(nothing)"
 FloatArray = NDArray[np.float64]
@@ -45,11 +44,6 @@ class MultiLabelErrors:
     def test(self) -> pd.DataFrame:
         """The predictions of the test split."""
         return self.predictions[self.predictions["split"] == "test"]
-
-    def score(self, *, seed: int) -> dict[str, Score]:
-        """Return the scores of `score_label_sets` on the test split."""
-        labels, predicted, pred_probs = self._matrices(self.test)
-        return score_label_sets(labels, predicted, pred_probs, seed=seed)
 
     def classes(self) -> pd.DataFrame:
         """Return precision, recall and F1 of each label."""
@@ -129,13 +123,7 @@ class MultiLabelErrors:
         kept: pd.DataFrame = found[[*first, *rest]].reset_index(drop=True)
         return kept
 
-    def confidences(self) -> tuple[FloatArray, BoolArray]:
-        """Return the probability of each answer, yes or no, to each label of each test text."""
-        labels, predicted, pred_probs = self._matrices(self.test)
-        answers = np.where(predicted, pred_probs, 1 - pred_probs)
-        return answers.ravel(), (labels == predicted).ravel()
-
-    def findings(self, bins: pd.DataFrame) -> dict[str, Any]:
+    def findings(self) -> dict[str, Any]:
         """Return what `findings.json` holds."""
         rows = self.predictions
         counts = rows.loc[rows["label"] != rows["predicted"], "split"].value_counts()
@@ -146,10 +134,6 @@ class MultiLabelErrors:
             "outcomes": self.outcomes().to_dict("records"),
             "classes": self.classes().to_dict("records"),
             "top_confusions": self.pairs().to_dict("records"),
-            "calibration": {
-                "ece": expected_calibration_error(bins),
-                "bins": bins.to_dict("records"),
-            },
         }
 
     def _matrices(self, rows: pd.DataFrame) -> tuple[BoolArray, BoolArray, FloatArray]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from nbutils.analysis.confusion import top_confusions
 from nbutils.analysis.findings import build_findings
-from nbutils.analysis.mistakes import confidences, find_mistakes
-from nbutils.metrics import Score, confusion_matrix, score_classes, score_predictions
+from nbutils.analysis.mistakes import find_mistakes
+from nbutils.metrics import confusion_matrix, score_classes
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,6 @@ class SingleLabelErrors:
         test = self.test
         return confusion_matrix(test["label"], test["predicted"], n_classes=len(self.label_names))
 
-    def score(self, *, seed: int) -> dict[str, Score]:
-        """Return accuracy and macro F1 on the test split."""
-        test, n_classes = self.test, len(self.label_names)
-        return score_predictions(test["label"], test["predicted"], n_classes=n_classes, seed=seed)
-
     def classes(self) -> pd.DataFrame:
         """Return precision, recall and F1 of each class."""
         test = self.test
@@ -63,13 +58,7 @@ class SingleLabelErrors:
         rows = self.predictions if split is None else self.test
         return find_mistakes(rows, self.texts, label_names=self.label_names)
 
-    def confidences(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return the probability of each predicted class, and whether it is the right one."""
-        test = self.test
-        correct = (test["label"] == test["predicted"]).to_numpy()
-        return confidences(test, self.label_names), correct
-
-    def findings(self, bins: pd.DataFrame) -> dict[str, Any]:
+    def findings(self) -> dict[str, Any]:
         """Return what `findings.json` holds."""
         return build_findings(
             self.predictions,
@@ -78,6 +67,5 @@ class SingleLabelErrors:
             tables={
                 "classes": self.classes(),
                 "top_confusions": self.pairs(),
-                "calibration_bins": bins,
             },
         )

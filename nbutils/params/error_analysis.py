@@ -43,7 +43,10 @@ class ErrorAnalysisParams(StageParameters):
         3, ge=2, le=20, description="trainings of the cross-validation, with label_issues"
     )
     calibration_bins: int = Field(
-        10, ge=2, le=100, description="bins of equal width in the calibration curve"
+        10, ge=2, le=100, description="bins of as many predictions each in the calibration curve"
+    )
+    target_error: float = Field(
+        0.02, gt=0, lt=1, description="share of its answers that may be wrong where it may abstain"
     )
     seed: int = Field(42, ge=0, lt=2**32, description="seed of the bootstrap")
 

@@ -5,6 +5,7 @@ displays them in a notebook. Figures are built without pyplot, so that nothing i
 nothing stays in memory. Each carries alt text that says its message with its numbers.
 """
 
+from nbutils.plots.abstention import plot_coverage_risk
 from nbutils.plots.data import (
     plot_bars,
     plot_class_balance,
@@ -21,6 +22,7 @@ from nbutils.plots.label_sets import (
 )
 from nbutils.plots.predictions import plot_calibration, plot_confidence_histogram, plot_confusion
 from nbutils.plots.rate_range import plot_range_test
+from nbutils.plots.scores import plot_class_scores
 from nbutils.plots.slices import plot_slices
 from nbutils.plots.training import plot_gradient_norm, plot_learning_rate, plot_loss_curves
 from nbutils.plots.truncation import plot_accuracy_by_cut
@@ -32,9 +34,11 @@ __all__ = [
     "plot_bars",
     "plot_calibration",
     "plot_class_balance",
+    "plot_class_scores",
     "plot_co_occurrence",
     "plot_confidence_histogram",
     "plot_confusion",
+    "plot_coverage_risk",
     "plot_errors",
     "plot_gradient_norm",
     "plot_label_outcomes",

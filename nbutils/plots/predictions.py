@@ -27,10 +27,15 @@ from nbutils.plots.palette import (
 )
 from nbutils.plots.squares import Cells, draw_square, grade_cells
 
+CONFIDENCE_TICKS = (0.01, 0.05, 0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999)
+SUREST = 0.9999  # confidence that is drawn no further to the right
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+    from nbutils.analysis.calibration import Calibration
 
 
 @styled
@@ -86,53 +91,74 @@ def _confusion_in_words(matrix: NDArray[Any], label_names: Sequence[str]) -> str
 
 
 @styled
-def plot_calibration(
-    bins: pd.DataFrame, *, ece: float, unit: str = "texts", ax: Axes | None = None
-) -> Axes:
+def plot_calibration(found: Calibration, *, ax: Axes | None = None) -> Axes:
     """Draw how often the model is right when it is so many percent sure.
 
     Parameters
     ----------
-    bins
-        One row per bin of confidence: its mean `confidence`, `accuracy` with interval `low` to
-        `high`, and `n` predictions; empty bins are left out.
-    ece
-        Expected calibration error in [0, 1]: 0 is perfect (Guo et al., 2017).
-    unit
-        What the predictions are made of, in the plural.
+    found
+        From `calibrate`. With a temperature, the same at it.
     ax
         Axes to draw on; none: a new figure.
     """
-    ax = axes_for(ax, width=4.4, height=4.3)
-    shown = bins[bins["n"] > 0]
-    ax.plot([0, 1], [0, 1], color=GREY.light, linewidth=1.2, linestyle=(0, (4, 3)), label="perfect")
-    ax.vlines(
-        shown["confidence"], shown["low"], shown["high"], color=BLUE.light, linewidth=3, alpha=0.38
-    )
-    sizes = 18 + 130 * np.sqrt(shown["n"] / max(shown["n"].max(), 1)) if len(shown) else []
-    ax.scatter(
-        shown["confidence"],
-        shown["accuracy"],
-        s=sizes,
-        color=BLUE.light,
-        linewidths=0,
-        zorder=3,
-        label=f"model (area: number of {unit})",
-    )
-    low = float(min(shown["confidence"].min(), shown["low"].min())) if len(shown) else 0.0
-    low = max(0.0, np.floor(10 * low) / 10 - 0.02)
-    ax.set(xlim=(low, 1.02), ylim=(low, 1.02), aspect="equal")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(lambda value, _: percent(value, digits=0))
-    ax.set(xlabel="confidence of the prediction", ylabel="share that is right")
+    ax = axes_for(ax, height=3.9)
+    drawn = {"as it is": (found.before.bins, BLUE.light, "o")}
+    if found.scaling is not None:
+        drawn["with a temperature"] = (found.scaling.after.bins, ORANGE.light, "D")
+    places = np.concatenate([_place(bins["confidence"]) for bins, _, _ in drawn.values()])
+    across = np.linspace(places.min() - 0.3, places.max() + 0.3, 200)
+    perfect = ax.plot(across, 1 / (1 + np.exp(-across)), label="perfect")
+    perfect[0].set(color=GREY.light, linewidth=1.2, linestyle=(0, (4, 3)))
+    for name, (bins, colour, marker) in drawn.items():
+        _draw_bins(ax, bins, colour, marker, label=name)
+    ticks = _ticks_between(float(across[0]), float(across[-1]))
+    ax.set_xticks([float(_place(share)) for share in ticks], [f"{100 * t:g}" for t in ticks])
+    ax.locator_params(axis="y", nbins=8, steps=[1, 2, 5, 10])
+    ax.yaxis.set_major_formatter(lambda value, _: percent(value, digits=0))
+    ax.set(xlabel="confidence of the prediction, in percent", ylabel="share that is right")
     legend_above(ax)
-    alt = f"Calibration curve. Expected calibration error {percent(ece)}. {_trust(shown)}"
-    return describe(ax, title=f"Calibration: expected error {percent(ece)}", alt=alt)
+    ece = found.before.ece
+    interval = f"({percent(ece.low)} to {percent(ece.high)})"
+    alt = f"Calibration curve. Expected calibration error {percent(ece.value)} {interval}."
+    alt += f" {_trust(found.before.bins)}{_scaling_in_words(found)}"
+    return describe(ax, title=f"Calibration error {percent(ece.value)} {interval}", alt=alt)
+
+
+def _place(confidence: Any) -> NDArray[Any]:
+    """Return log-odds: near 100 %, where a good model's confidences are, they keep apart."""
+    inside = np.clip(np.asarray(confidence, dtype=float), 1 - SUREST, SUREST)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
+def _ticks_between(low: float, high: float) -> list[float]:
+    """Return the confidences to name on the axis, far enough from each other."""
+    ticks: list[float] = []
+    for share in CONFIDENCE_TICKS:
+        place = float(_place(share))
+        room = place - float(_place(ticks[-1])) if ticks else high - low
+        if low <= place <= high and room > (high - low) / 13:
+            ticks.append(share)
+    return ticks
+
+
+def _draw_bins(ax: Axes, bins: pd.DataFrame, colour: str, marker: str, *, label: str) -> None:
+    places = _place(bins["confidence"])
+    ax.vlines(places, bins["low"], bins["high"], color=colour, linewidth=3, alpha=0.35)
+    line = ax.plot(places, bins["accuracy"], marker, linestyle="-", label=label)
+    line[0].set(color=colour, linewidth=1.0, markersize=5.5)
+
+
+def _scaling_in_words(found: Calibration) -> str:
+    if found.scaling is None:
+        return ""
+    scaling = found.scaling
+    return (
+        f" Divided by a temperature of {scaling.temperature:.2f}, the logits give an error of "
+        f"{percent(scaling.after.ece.value)}."
+    )
 
 
 def _trust(bins: pd.DataFrame) -> str:
-    if bins.empty:
-        return "No predictions."
     gap = float(np.average(bins["confidence"] - bins["accuracy"], weights=bins["n"]))
     if abs(gap) < 0.005:
         return "On average the model is as sure as it is right."
@@ -142,25 +168,16 @@ def _trust(bins: pd.DataFrame) -> str:
 
 @styled
 def plot_confidence_histogram(
-    confidences: NDArray[np.floating[Any]],
-    correct: NDArray[np.bool_],
-    *,
-    bins: int = 20,
-    unit: str = "texts",
-    ax: Axes | None = None,
+    found: Calibration, *, bins: int = 20, ax: Axes | None = None
 ) -> Axes:
     """Draw the confidences of right and of wrong predictions, one above the other.
 
     Parameters
     ----------
-    confidences
-        ``(N,)``, probability of the predicted class, in [0, 1].
-    correct
-        ``(N,)``, whether the prediction is right.
+    found
+        From `calibrate`.
     bins
         Bars from the lowest confidence to 1.
-    unit
-        What the predictions are made of, in the plural.
     ax
         Axes to draw on; none: a new figure.
 
@@ -170,7 +187,7 @@ def plot_confidence_histogram(
         Wrong predictions point down on a scale of their own: a few hundred right ones would
         flatten them.
     """
-    confidences, correct = np.asarray(confidences), np.asarray(correct, dtype=bool)
+    confidences, correct = found.confidences, found.correct
     ax = axes_for(ax, height=3.3)
     low = np.floor(20 * confidences.min()) / 20 if confidences.size else 0.0
     edges = np.linspace(min(low, 0.95), 1.0, bins + 1)
@@ -188,7 +205,7 @@ def plot_confidence_histogram(
     ax.set_yticks([-1, 0, 1], [f"{tallest['wrong']:,}", "0", f"{tallest['right']:,}"])
     grid_on(ax, "y")
     ax.xaxis.set_major_formatter(lambda value, _: percent(value, digits=0))
-    ax.set(xlabel="confidence of the prediction", ylabel=unit)
+    ax.set(xlabel="confidence of the prediction", ylabel=found.unit)
     legend_above(ax)
     title = "Confidence of right and wrong predictions"
     return describe(ax, title=title, alt=f"{title}. {_confidence_in_words(confidences, correct)}")

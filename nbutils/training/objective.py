@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from nbutils.agreement import macro_f1, margins_of, selection_scores
 from nbutils.errors import ParameterError, suggest
-from nbutils.metrics import confusion_matrix, macro_f1, selection_scores
+from nbutils.metrics import confusion_matrix
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import cross_entropy
 from nbutils.training.examples import label_entropy
@@ -171,7 +172,7 @@ class SingleLabel:
         return ValidationScores(
             loss=cross_entropy(logits, labels.astype(np.int64)),
             accuracy=float(np.trace(matrix) / matrix.sum()),
-            macro_f1=float(macro_f1(matrix)),
+            macro_f1=float(macro_f1(margins_of(matrix))),
             **selection_scores(matrix),
         )
 

@@ -1,0 +1,101 @@
+"""What is shown of a model's scores: beside what it has to beat, and class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from nbutils.analysis.scores import TFIDF, ModelScores, Rival
+from nbutils.metrics import Score
+from nbutils.tables import Note, Table
+
+SAID = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "weighted_f1": "weighted F1",
+    "mcc": "Matthews correlation",
+    "roc_auc": "ROC-AUC, mean of the classes",
+    "average_precision": "average precision, mean of the classes",
+    "mean_average_precision": "average precision, mean of the labels",
+    "label_ranking_average_precision": "ranking precision of each text",
+    "hamming_loss": "Hamming loss (0 is best)",
+    "log_loss": "log loss in nats (0 is best)",
+}
+PLAIN = {"mcc", "log_loss"}  # no shares
+OF_CLASSES = {
+    "precision": "precision", "recall": "recall", "f1": "F1", "roc_auc": "ROC-AUC",
+    "average_precision": "average precision",
+}  # fmt: skip
+
+
+def tabulate_scores(found: ModelScores) -> Table:
+    """Return the model's scores with their intervals, and beside them those of its rivals."""
+    rows = [
+        {
+            "score": SAID.get(name, name),
+            "this model": _value(name, score.value),
+            "95 % interval": _interval(name, score),
+            **{rival.name: _of(rival, name) for rival in found.rivals},
+        }
+        for name, score in found.scores.items()
+    ]
+    n = next(iter(found.scores.values())).n
+    return Table(pd.DataFrame(rows), caption=f"Scores on {n:,} test texts")
+
+
+def compare_with_baseline(found: ModelScores) -> Note:
+    """Return whether the model beats the TF-IDF baseline by more than chance."""
+    rival = next((rival for rival in found.rivals if rival.name == TFIDF), None)
+    if rival is None:
+        return Note("There is no baseline to compare with: data preparation left it out.")
+    gain = rival.against
+    what = "accuracy" if found.compared == "accuracy" else "micro F1"
+    numbers = (
+        f"{what} {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}) "
+        f"on the same {gain.n:,} texts, {_chance(gain.p_value)}"
+    )
+    if gain.low > 0:
+        return Note(f"Better than the TF-IDF baseline: {numbers}.", kind="good")
+    if gain.high < 0:
+        return Note(f"Worse than the TF-IDF baseline: {numbers}.", kind="caution")
+    return Note(f"Not different from the TF-IDF baseline beyond chance: {numbers}.", kind="caution")
+
+
+def tabulate_classes(found: ModelScores) -> Table:
+    """Return the scores of each class with their intervals, in percent."""
+    table = found.classes
+    columns = {
+        said: [_class_score(row, name) for row in table.to_dict("records")]
+        for name, said in OF_CLASSES.items()
+    }
+    frame = pd.DataFrame({"class": table["label"], "test texts": table["support"], **columns})
+    return Table(frame, caption="Scores per class in percent, with 95 % intervals")
+
+
+def _class_score(row: Mapping[Any, Any], name: str) -> str:
+    if row[name] != row[name]:
+        return "\N{EN DASH}"
+    value, low, high = (f"{100 * row[name + end]:.1f}" for end in ("", "_low", "_high"))
+    return f"{value} ({low} to {high})"
+
+
+def _of(rival: Rival, name: str) -> str:
+    score = rival.scores.get(name)
+    return "\N{EN DASH}" if score is None else _value(name, score.value)
+
+
+def _value(name: str, value: float) -> str:
+    return f"{value:.3f}" if name in PLAIN else f"{100 * value:.1f} %"
+
+
+def _interval(name: str, score: Score) -> str:
+    low, high = _value(name, score.low).removesuffix(" %"), _value(name, score.high)
+    return f"{low} to {high}"
+
+
+def _chance(p_value: float) -> str:
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"

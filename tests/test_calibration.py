@@ -1,0 +1,159 @@
+"""Calibration on predictions whose truth is known."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from predicting import draw_classes, draw_sets, make_errors, softmax
+
+from nbutils.analysis.calibration import calibrate
+from nbutils.analysis.reliability import bin_by_confidence, calibration_error
+from nbutils.errors import NotApplicableError
+from nbutils.views.calibration import judge_scaling, tabulate_confidence, tabulate_thresholds
+
+
+def draw_confidences(random: np.random.Generator, n: int, *, gap: float) -> tuple[np.ndarray, ...]:
+    confidences = random.uniform(0.6, 1, n)
+    return confidences, random.random(n) < confidences - gap
+
+
+def test_bins_hold_as_many_predictions_each() -> None:
+    confidences, correct = draw_confidences(np.random.default_rng(0), 1000, gap=0)
+    bins = bin_by_confidence(confidences, correct, n_bins=8)
+    assert bins["n"].tolist() == [125] * 8
+    assert bins["confidence"].is_monotonic_increasing
+    assert ((bins["low"] <= bins["accuracy"]) & (bins["accuracy"] <= bins["high"])).all()
+
+
+def test_equal_confidences_share_a_bin_and_few_predictions_make_few_bins() -> None:
+    same = bin_by_confidence(np.full(500, 0.9), np.arange(500) < 450)
+    assert same[["confidence", "accuracy", "n"]].to_numpy().tolist() == [
+        [pytest.approx(0.9), 0.9, 500]
+    ]
+    assert len(bin_by_confidence(np.linspace(0.5, 1, 25), np.ones(25, bool))) == 2
+    assert bin_by_confidence(np.zeros(0), np.zeros(0, bool)).empty
+
+
+def test_calibration_error_is_free_of_the_gaps_that_chance_makes() -> None:
+    random = np.random.default_rng(1)
+    squares, plain = [], []
+    for _ in range(300):
+        bins = bin_by_confidence(*draw_confidences(random, 300, gap=0))
+        squares.append(calibration_error(bins).value ** 2)
+        plain.append(((bins["confidence"] - bins["accuracy"]) ** 2).mean())
+    assert np.mean(squares) < 0.45 * np.mean(plain)  # below 0 it is cut: half of chance remains
+    wrong = [calibration_error(bin_by_confidence(*draw_confidences(random, 3000, gap=0.1))).value
+             for _ in range(100)]  # fmt: skip
+    assert np.mean(wrong) == pytest.approx(0.1, abs=0.003)
+
+
+@pytest.mark.parametrize("gap", [0.05, 0.1])
+def test_interval_of_the_calibration_error_covers_the_truth(gap: float) -> None:
+    random = np.random.default_rng(2)
+    found = [
+        calibration_error(bin_by_confidence(*draw_confidences(random, 2000, gap=gap)))
+        for _ in range(500)
+    ]
+    assert 0.93 <= np.mean([each.low <= gap <= each.high for each in found]) <= 0.97
+
+
+def test_honest_model_is_not_told_from_a_calibrated_one() -> None:
+    random = np.random.default_rng(3)
+    found = [
+        calibration_error(bin_by_confidence(*draw_confidences(random, 1000, gap=0)))
+        for _ in range(300)
+    ]
+    assert np.mean([each.low == 0 for each in found]) >= 0.95
+    assert all(each.high > 0 for each in found)
+
+
+@pytest.mark.parametrize("draw", [draw_classes, draw_sets])
+@pytest.mark.parametrize("temperature", [2.5, 0.5])
+def test_temperature_that_the_model_is_off_by_is_found_and_mends_it(draw, temperature) -> None:
+    errors = make_errors(*draw(6000, temperature=temperature), n_validation=3000)
+    found = calibrate(errors)
+    assert found.scaling is not None
+    assert found.scaling.temperature == pytest.approx(temperature, rel=0.08)
+    assert found.scaling.fitted_on == 3000
+    assert found.before.ece.low > 0
+    assert found.scaling.after.ece.low == 0
+    assert found.scaling.log_loss_change.high < 0
+    (advice,) = found.advice()
+    assert advice.action.startswith(f"Divide logits by {found.scaling.temperature:.2f} ")
+    assert ("too sure" in advice.evidence) == (temperature > 1)
+    assert "A temperature helps" in repr(judge_scaling(found))
+    json.dumps(found.findings(), allow_nan=False)
+
+
+@pytest.mark.parametrize("draw", [draw_classes, draw_sets])
+def test_calibrated_model_gets_no_advice(draw) -> None:
+    found = calibrate(make_errors(*draw(4000), n_validation=2000))
+    assert found.scaling is not None
+    assert found.scaling.temperature == pytest.approx(1, abs=0.1)
+    assert found.advice() == []
+    assert "next to nothing" in repr(judge_scaling(found))
+
+
+def test_scores_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import brier_score_loss, log_loss
+
+    labels, pred_probs = draw_classes(500)
+    before = calibrate(make_errors(labels, pred_probs)).before
+    assert before.log_loss.value == pytest.approx(log_loss(labels, pred_probs))
+    hits = np.eye(4)[labels]
+    brier = sum(brier_score_loss(hits[:, k], pred_probs[:, k]) for k in range(4))
+    assert before.brier.value == pytest.approx(brier)
+    assert before.brier.low < brier < before.brier.high
+
+
+def test_thresholds_that_undo_a_bias_are_reported_with_their_worth() -> None:
+    labels, pred_probs = draw_classes(8000, n_classes=3, seed=1)
+    biased = softmax(np.log(pred_probs) + np.array([2.0, 0.0, 0.0]))
+    found = calibrate(make_errors(labels, biased, n_validation=4000))
+    assert found.thresholds is not None
+    assert found.thresholds.helps
+    advice = found.advice()[-1]
+    assert advice.gain == pytest.approx(found.thresholds.accuracy.value)
+    assert advice.gain > 0.05
+    assert found.findings()["thresholds"]["thresholds"].keys() == {"c0", "c1", "c2"}
+    assert "which help" in repr(tabulate_thresholds(found))
+
+
+def test_thresholds_without_worth_are_not_listed() -> None:
+    found = calibrate(make_errors(*draw_classes(4000), n_validation=2000))
+    assert found.findings()["thresholds"]["thresholds"] is None
+    assert "do not help beyond chance" in repr(tabulate_thresholds(found))
+
+
+def test_thresholds_of_label_sets_are_left_to_fine_tuning() -> None:
+    found = calibrate(make_errors(*draw_sets(400), n_validation=200))
+    assert found.thresholds is None
+    assert tabulate_thresholds(found) is None
+    assert found.unit == "answers"
+    assert len(found.confidences) == 200 * 3
+
+
+@pytest.mark.parametrize("n_validation", [0, 30])
+def test_without_a_mistake_to_learn_from_nothing_is_fitted(n_validation: int) -> None:
+    labels = np.arange(100) % 2
+    errors = make_errors(labels, np.eye(2)[labels] * 0.98 + 0.01, n_validation=n_validation)
+    found = calibrate(errors)
+    assert found.scaling is None
+    assert found.advice() == []
+    assert "No temperature was fitted" in repr(judge_scaling(found))
+    assert "calibration error" in repr(tabulate_confidence(found))
+    json.dumps(found.findings(), allow_nan=False)
+
+
+def test_random_and_certain_probabilities_do_not_break_it() -> None:
+    labels = np.random.default_rng(0).integers(0, 3, 300)
+    found = calibrate(make_errors(labels, np.eye(3)[(labels + 1) % 3], n_validation=100))
+    assert found.before.ece.value == pytest.approx(1, abs=1e-6)
+    json.dumps(found.findings(), allow_nan=False)
+
+
+def test_no_test_text_is_said() -> None:
+    with pytest.raises(NotApplicableError, match="no text in the test split"):
+        calibrate(make_errors(*draw_classes(20), n_validation=20))
