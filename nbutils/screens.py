@@ -133,7 +133,7 @@ def list_steps(findings: Mapping[str, Any], *, page: str) -> tuple[Step, ...]:
     return tuple(
         Step(
             action=one["action"],
-            detail=say_worth(one["gain"], score=score),
+            detail=say_worth(one["gain"], score=score, at_most=one["at_most"]),
             href=f"{page}{link_to_section(one['section'])}",
         )
         for one in findings.get("advice", ())[:MOST_STEPS]

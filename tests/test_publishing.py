@@ -34,12 +34,14 @@ def test_gain_over_the_baseline_is_said_with_its_certainty(
 
 def test_first_screen_has_the_three_steps_that_are_worth_most() -> None:
     advice = [
-        {"action": f"Do {k}.", "evidence": "e", "gain": gain, "section": "slices"}
+        {"action": f"Do {k}.", "evidence": "e", "gain": gain, "at_most": k == 1}
+        | {"section": "slices"}
         for k, gain in enumerate([0.2, 0.1, None, None])
     ]
     steps = list_steps({"task": "multi_label", "advice": advice}, page="03.html")
     assert [step.action for step in steps] == ["Do 0.", "Do 1.", "Do 2."]
     assert steps[0].detail == "Worth about 20.0 points of micro F1."
+    assert steps[1].detail == "Worth at most 10.0 points of micro F1."
     assert steps[0].href == "03.html#cell-id=slices-intro"
     assert list_steps({}, page="") == ()
 

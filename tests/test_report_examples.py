@@ -180,7 +180,7 @@ def test_advice_leads_to_its_evidence(browser, page):
 
 @pytest.mark.slow
 def test_advice_of_the_summary_leads_into_the_page_of_the_errors(browser, page):
-    advice = {"action": "Read.", "gain": 0.1, "section": "confusion"}
+    advice = {"action": "Read.", "gain": 0.1, "at_most": False, "section": "confusion"}
     steps = list_steps({"advice": [advice]}, page=page.name)
     write_summary(page.parent / "index.html", Page("study", steps=steps))
     with Visit(browser, page.parent / "index.html") as visit:

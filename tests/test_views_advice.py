@@ -89,7 +89,8 @@ def test_words_from_the_data_add_no_element() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gain", "said"), [(0.1234, "12.3 points"), (0.0001, "less than 0.1 points"), (None, "cannot")]
+    ("gain", "said"),
+    [(0.1234, "12.3 points"), (0.0001, "Worth less than 0.1 points"), (None, "cannot")],
 )
 def test_worth_is_said_in_points(gain: float | None, said: str) -> None:
     assert said in say_worth(gain, score="accuracy")

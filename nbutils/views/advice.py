@@ -109,5 +109,5 @@ def say_worth(gain: float | None, *, score: str, at_most: bool = False) -> str:
         return "What it is worth cannot be said."
     if at_most:
         return f"Worth at most {max(100 * gain, 0.1):.1f} points of {score}."
-    points = f"{100 * gain:.1f}" if gain >= 0.0005 else "less than 0.1"
-    return f"Worth about {points} points of {score}."
+    points = f"about {100 * gain:.1f}" if gain >= 0.0005 else "less than 0.1"
+    return f"Worth {points} points of {score}."
