@@ -398,7 +398,7 @@ DATA: dict[str, tuple[Make, str]] = {
     ),
     "one column for text and label": (
         table("d.csv", TWENTY, text_column="text", label_column="text"),
-        r"text_column, text_pair_column, label_column: expected different columns, found text, te",
+        r"label_column, metadata_columns: expected different columns, found text, te",
     ),
     "semicolons": (
         put("d.csv", "text;label\na;b\n"),
