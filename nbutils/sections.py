@@ -75,11 +75,10 @@ class Outcome(Generic[F]):
         if self.value is None:
             return self._tell()
         try:
-            shown = view(self.value, *rest, **named)
+            return _drawn(view(self.value, *rest, **named))
         except Exception as error:
             name = getattr(view, "__name__", "view")
             return Note(f"{self.name}: {name} failed: {_say(error)}", kind="caution")
-        return _drawn(shown)
 
     def _tell(self) -> Note | None:
         if self.told:

@@ -91,6 +91,18 @@ def test_words_for_texts_are_collected_from_the_sections_that_have_them() -> Non
     assert sections.tags() == {"odd": [7]}
 
 
+def test_plot_that_cannot_be_drawn_takes_nothing_else_down() -> None:
+    class Torn:
+        def get_figure(self, *, root: bool) -> None:
+            raise ValueError("no room")
+
+    def plot_count(value: Count) -> Torn:
+        return Torn()
+
+    shown = Sections().run("slices", count_letters, "word", only="o").show(plot_count)
+    assert "plot_count failed: ValueError: no room" in repr(shown)
+
+
 def test_interruption_is_not_taken_for_a_failure() -> None:
     def wait() -> Count:
         raise KeyboardInterrupt("stop")

@@ -11,7 +11,7 @@ from nbutils.params.base import StageParameters, split_names
 
 SECTIONS = (
     "scores", "confusion", "mistakes", "suspects", "slices", "truncation", "leakage",
-    "calibration", "abstention", "perturbations", "dynamics", "shift", "saliency", "neighbours",
+    "calibration", "abstention", "dynamics", "shift",
 )  # fmt: skip
 
 
