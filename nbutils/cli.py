@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -127,31 +127,11 @@ def _command_again() -> str:
 
 
 def _show_result(done: StudyRun) -> None:
-    from nbutils.artifacts import read_json
+    from nbutils.console import describe_result
 
-    (scored,) = (run.folder for run in done.stages if run.stage == done.study.scored)
-    metrics = read_json(scored / "metrics.json")  # its own, whoever publishes now
-    lines = [metrics["finding"]] if done.study.benchmark else _score_lines(done, metrics)
-    for line in lines:
+    for line in describe_result(done):
         print(line)
     print(f"report: {done.report_dir / 'index.html'}")
-
-
-def _score_lines(done: StudyRun, metrics: Mapping[str, Any]) -> Iterator[str]:
-    from nbutils.published import describe_target
-
-    several = metrics.get("task") == "multi_label"
-    name, said = ("micro_f1", "micro F1") if several else ("accuracy", "accuracy")
-    score = metrics["test"][name]
-    line = (
-        f"test {said} {score['value']:.1%} (95 % interval {score['low']:.1%} to "
-        f"{score['high']:.1%}, n = {score['n']})"
-    )
-    if metrics.get("baseline"):
-        line += f", TF-IDF baseline {metrics['baseline'][name]['value']:.1%}"
-    yield line
-    if done.study.target is not None:
-        yield describe_target(done.study.target, metrics)
 
 
 @app.command()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nbutils.artifacts import stages_with
+from nbutils.artifacts import read_json, stages_with
 
 if TYPE_CHECKING:
     from rich.status import Status
 
     from nbutils.progress import Progress
-    from nbutils.runs import StageRun
+    from nbutils.runs import StageRun, StudyRun
 
 WAITS = "another run is at this stage; waiting for its result"
 LINE_SECONDS = 5.0  # between two plain lines of one training
@@ -41,6 +42,30 @@ def describe_place(stage: str) -> str:
     """Return where a stage stands in its study, as text: ``[2/3] fine_tune``."""
     stages = stages_with(stage)
     return f"[{stages.index(stage) + 1}/{len(stages)}] {stage}"
+
+
+def describe_result(done: StudyRun) -> list[str]:
+    """Return what a completed study comes to, as lines of text."""
+    (scored,) = (run.folder for run in done.stages if run.stage == done.study.scored)
+    metrics = read_json(scored / "metrics.json")  # its own, whoever publishes now
+    return [metrics["finding"]] if done.study.benchmark else [*_score_lines(done, metrics)]
+
+
+def _score_lines(done: StudyRun, metrics: Mapping[str, Any]) -> Iterator[str]:
+    from nbutils.published import describe_target
+
+    several = metrics.get("task") == "multi_label"
+    name, said = ("micro_f1", "micro F1") if several else ("accuracy", "accuracy")
+    score = metrics["test"][name]
+    line = (
+        f"test {said} {score['value']:.1%} (95 % interval {score['low']:.1%} to "
+        f"{score['high']:.1%}, n = {score['n']})"
+    )
+    if metrics.get("baseline"):
+        line += f", TF-IDF baseline {metrics['baseline'][name]['value']:.1%}"
+    yield line
+    if done.study.target is not None:
+        yield describe_target(done.study.target, metrics)
 
 
 def describe_seconds(seconds: float) -> str:

@@ -25,15 +25,8 @@ from nbutils.manifest import describe_changes, describe_environment
 from nbutils.params.study import Study
 from nbutils.redaction import Redactor
 from nbutils.runs import StudyRun, find_notebook
-from nbutils.screens import (
-    LAST_COMPLETED,
-    SUMMARY,
-    Results,
-    headline_findings,
-    page_name,
-    stage_page,
-    summary_page,
-)
+from nbutils.screens import LAST_COMPLETED, SUMMARY, page_name, stage_page, summary_page
+from nbutils.stage_screens import Results, headline_findings
 
 MANIFEST = "manifest.json"
 

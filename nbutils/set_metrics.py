@@ -21,13 +21,8 @@ from nbutils.bootstrap import (
     resample_rows,
 )
 from nbutils.label_sets import BoolArray
-from nbutils.metrics import (
-    PairedDifference,
-    Score,
-    proportion,
-    tabulate_classes,
-    wilson_interval,
-)
+from nbutils.metrics import Score, proportion, tabulate_classes, wilson_interval
+from nbutils.paired import PairedDifference
 from nbutils.ranking import rank_classes
 
 FloatArray = NDArray[np.float64]

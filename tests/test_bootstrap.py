@@ -7,7 +7,8 @@ import pytest
 
 from nbutils.agreement import margins_of
 from nbutils.bootstrap import MOST_GROUPS, assign_groups, resample_rows
-from nbutils.metrics import RESAMPLED, compare_macro_f1, score_matrix
+from nbutils.metrics import RESAMPLED, score_matrix
+from nbutils.paired import compare_macro_f1
 
 SHARES = np.array([[34, 1, 1], [2, 30, 2], [1, 3, 26]]) / 100
 

@@ -12,7 +12,8 @@ from datasets import load_from_disk
 
 from nbutils.data import baseline, tokens
 from nbutils.data.baseline import fit_baseline
-from nbutils.data.card import build_data_card, describe_card, find_warnings
+from nbutils.data.card import build_data_card, describe_card
+from nbutils.data.card_warnings import find_warnings
 from nbutils.data.duplicates import find_duplicates, remove_leakage
 from nbutils.data.loading import load_labelled_texts
 from nbutils.data.preparing import prepare_data

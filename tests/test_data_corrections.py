@@ -20,7 +20,8 @@ from nbutils.errors import DataError
 from nbutils.params.data_prep import DataPrepParams
 from nbutils.params.study import Study
 from nbutils.runs import StudyRun
-from nbutils.screens import Results, stage_page
+from nbutils.screens import stage_page
+from nbutils.stage_screens import Results
 
 HOSTILE = 'a "word", a\rreturn\r\nand  blanks, =1+1'
 

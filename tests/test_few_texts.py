@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nbutils.data.card import find_warnings
+from nbutils.data.card_warnings import find_warnings
 from nbutils.few_texts import (
     ENOUGH_STEPS,
     FEW,

@@ -13,13 +13,13 @@ from sklearn.metrics import (
 
 from nbutils.agreement import selection_scores
 from nbutils.metrics import (
-    compare_paired,
     confusion_matrix,
     proportion,
     score_classes,
     score_predictions,
     wilson_interval,
 )
+from nbutils.paired import compare_paired
 
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(0, 4, 300)

@@ -13,7 +13,8 @@ from nbutils.manifest import describe_commit, describe_environment
 from nbutils.progress import Progress
 from nbutils.publishing import fingerprint_predictions
 from nbutils.runs import StageRun
-from nbutils.screens import describe_gain, headline_findings, list_steps
+from nbutils.screens import list_steps
+from nbutils.stage_screens import describe_gain, headline_findings
 
 TRAINING = {"step": 3, "steps": 9, "epoch": 0.33, "loss": 0.5, "accuracy": None, "seconds_left": 75}
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nbutils.analysis.beliefs import ClassBeliefs
-from nbutils.metrics import PairedDifference, compare_macro_f1, compare_paired
+from nbutils.paired import PairedDifference, compare_macro_f1, compare_paired
 from nbutils.thresholds import Thresholds, choose_thresholds
 
 

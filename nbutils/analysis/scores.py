@@ -18,13 +18,8 @@ from nbutils.analysis.weak_classes import WeakClass, find_weak_classes
 from nbutils.bootstrap import resample_rows
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import flatten_labels, holds_sets, set_column, to_indicators
-from nbutils.metrics import (
-    PairedDifference,
-    Score,
-    compare_paired,
-    confusion_matrix,
-    score_matrix,
-)
+from nbutils.metrics import Score, confusion_matrix, score_matrix
+from nbutils.paired import PairedDifference, compare_paired
 from nbutils.ranking import rank_classes
 from nbutils.set_metrics import compare_micro_f1, score_given_sets, score_label_sets
 

@@ -152,3 +152,8 @@ def _count(inputs: Sequence[Any], tokenizer: Any) -> list[tuple[int, int]]:
 def _unknown_share(part: pd.DataFrame, specials: int) -> float:
     words = int((part["length"] - specials).sum())
     return float(part["unknown"].sum() / max(words, 1))
+
+
+def say_share(share: float) -> str:
+    """Return a share as percent, in which what rounds to all is not all."""
+    return f"{share if share == 1 else min(share, 0.999):.1%}"

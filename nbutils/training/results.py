@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from nbutils.artifacts import CHECKPOINTS, read_json, write_json
 from nbutils.label_sets import holds_sets, set_column, to_indicators, to_sets
-from nbutils.metrics import Score, compare_paired, score_predictions
+from nbutils.metrics import Score, score_predictions
+from nbutils.paired import compare_paired
 from nbutils.prediction_files import (
     DYNAMICS,
     read_predictions,
