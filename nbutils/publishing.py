@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from nbutils import measured, published, screens
 from nbutils.artifacts import (
     LAST_ARTIFACT,
     NOTEBOOKS,
     code_fingerprint,
     digest,
+    library_fingerprint,
     read_json,
     sha256_file,
     write_json,
@@ -150,8 +150,7 @@ def _render_key(run: StudyRun) -> str:
         if path.is_file() and path.suffix != ".pyc"
     ]
     keys = [done.key for done in run.stages]
-    speakers = (__file__, screens.__file__, published.__file__, measured.__file__)
-    words = [sha256_file(Path(module)) for module in speakers]
+    words = library_fingerprint("nbutils.publishing")  # and all that speaks on the first screens
     return digest([keys, code, words, run.command, run.study.to_yaml()])
 
 
