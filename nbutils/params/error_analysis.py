@@ -34,6 +34,15 @@ class ErrorAnalysisParams(StageParameters):
     worst_examples: int = Field(
         20, ge=0, le=1000, description="most confident mistakes shown with their texts"
     )
+    explain_examples: int = Field(
+        10,
+        ge=0,
+        le=200,
+        description="most confident mistakes explained by their words and nearest training texts",
+    )
+    perturbations: int = Field(
+        100, ge=0, le=10_000, description="test texts that are changed a little and predicted again"
+    )
     label_issues: Literal["held_out", "cross_validate", "off"] = Field(
         "held_out",
         description="whose labels are checked: those of validation and test, or those of training "
