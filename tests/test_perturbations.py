@@ -253,6 +253,15 @@ def test_long_text_is_shown_around_its_change() -> None:
     assert ">godo</ins>" in came
 
 
+def test_end_of_what_is_shown_is_no_difference() -> None:
+    before = "wait, " * 200
+    went, came = (plain(html) for html in mark_change(before, before.replace(",", "")))
+    assert went.count("wait") == came.count("wait") > 50
+    assert went.count("wait") - went.count(",") in {0, 1}
+    assert "wait</del>" not in mark_change(before, before.replace(",", ""))[0]
+    assert "<ins" not in mark_change(before, before.replace(",", ""))[1]
+
+
 def test_cards_show_both_texts_and_hide_nothing(found: Perturbations) -> None:
     shown = BeautifulSoup(show_flips(found, most=3)._repr_html_(), "html.parser")
     cards = shown.select(".nb-example")

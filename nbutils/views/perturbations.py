@@ -110,7 +110,11 @@ def mark_change(before: str, after: str) -> tuple[str, str]:
     start, ends = _around_change(before, after)
     old, new = PIECE.findall(before[start : ends[0]]), PIECE.findall(after[start : ends[1]])
     went, came = "", ""
-    for kind, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    differences = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    cut = ends[0] < len(before) or ends[1] < len(after)
+    if cut and len(differences) > 2 and differences[-1][0] != "equal":
+        differences.pop()  # one text is shown a few words further than the other
+    for kind, i, j, k, m in differences:
         went += _marked("".join(old[i:j]), "del" if kind != "equal" else "")
         came += _marked("".join(new[k:m]), "ins" if kind != "equal" else "")
     first = "\u2026 " if start else ""

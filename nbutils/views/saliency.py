@@ -69,11 +69,12 @@ class ShadedTexts:
 
     def _said(self, row: Mapping[Any, Any]) -> str:
         """Return in words what the shading says."""
-        sides = zip(("for it", "against it"), self.found.top_words(row["example_id"]), strict=True)
+        top = self.found.top_words(row["example_id"])
+        least = FAINTEST * max((abs(score) for words in top for score in words), default=0.0)
         told = [
-            f"{side}: " + ", ".join(f"{word} {score:+.2g}" for word, score in words.items())
-            for side, words in sides
-            if len(words)
+            f"{side}: " + ", ".join(f"{word} {score:+.2g}" for word, score in heard.items())
+            for side, words in zip(("for it", "against it"), top, strict=True)
+            if len(heard := words[words.abs() >= least])
         ]
         said = f"Most say, {'; '.join(told)}." if told else "No word says anything."
         if abs(row["value"] - row["baseline"]) < EXPLAINED * abs(row["value"]):
