@@ -70,6 +70,13 @@ def flatten_labels(labels: pd.Series[Any]) -> tuple[IntArray, IntArray]:
     return np.repeat(np.arange(len(sets)), sizes), ids
 
 
+def indicate_labels(labels: pd.Series[Any], *, n_labels: int) -> BoolArray:
+    """Return a column of N labels or label sets as a matrix (N, K): whether row i has label k."""
+    found = np.zeros((len(labels), n_labels), dtype=bool)
+    found[flatten_labels(labels)] = True
+    return found
+
+
 def say_labels(labels: pd.Series[Any], label_names: Sequence[str]) -> list[str]:
     """Return each row's label by name, or its labels, joined; ``(none)`` where it has none."""
     if not holds_sets(labels):

@@ -15,7 +15,8 @@ from nbutils.processor import processor_name, usable_cores
 
 PACKAGES = (
     "torch", "transformers", "tokenizers", "peft", "datasets", "numpy", "pandas", "pyarrow",
-    "scikit-learn", "scipy", "matplotlib", "papermill", "nbclient", "nbconvert", "ipykernel",
+    "scikit-learn", "scipy", "captum", "cleanlab", "matplotlib", "papermill", "nbclient",
+    "nbconvert", "ipykernel",
 )  # fmt: skip
 LONGEST_DIFF = 20_000  # characters; more is no slip that a reader could judge
 

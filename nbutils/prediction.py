@@ -96,12 +96,29 @@ def predict_logits(
 
     with evaluation_mode(model), fast_encoder(model, precision=precision):
         refresh_encoder(model)
-        _predict_all(predict, chunks.lengths, device)
+        predict_all(predict, chunks.lengths, device=device)
     return np.asarray(encoded.pool(torch.from_numpy(logits)))
 
 
-def _predict_all(predict: Callable[[Rows], None], lengths: NDArray[np.int64], device: str) -> None:
-    """Call `predict` with batches of all texts, and with smaller ones of those that did not fit."""
+def predict_all(
+    predict: Callable[[Rows], None], lengths: NDArray[np.int64], *, device: str
+) -> None:
+    """Call `predict` with batches of all texts, and with smaller ones of those that did not fit.
+
+    Parameters
+    ----------
+    predict
+        Takes rows of texts, (B,); on a CPU several threads call it at once.
+    lengths
+        Tokens per text, shape (N,).
+    device
+        Of the model.
+
+    Raises
+    ------
+    NbutilsError
+        A single text does not fit into memory.
+    """
     with Workers(device) as workers:
         batches = sorted_batches(lengths, batch_tokens=BATCH_TOKENS)
         tried = workers.map(lambda rows: _too_large(predict, rows), batches)

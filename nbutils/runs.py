@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DECISIVE = ("torch", "transformers", "tokenizers", "datasets", "scikit-learn", "numpy")
 TRAINER = "accelerate"  # what transformers.Trainer stands on
-DECISIVE_OF = {"error_analysis": ("cleanlab",)}
+DECISIVE_OF = {"error_analysis": ("captum", "cleanlab")}
 LORA = "peft"  # decides too, where it is used
 NOTEBOOK = "notebook.ipynb"
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")  # of a stage

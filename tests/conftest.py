@@ -138,6 +138,22 @@ def study_file(tmp_path: Path, tiny_bert: Path, reviews: pd.DataFrame) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def finished_reviews(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return a model fine-tuned on reviews, and its errors; what uses it leaves it as it is."""
+    from finished import finish_reviews
+
+    return finish_reviews(tmp_path_factory.mktemp("finished"), tiny_bert)
+
+
+@pytest.fixture(scope="session")
+def finished_topics(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return a model fine-tuned on reviews with several labels, and its errors."""
+    from finished import finish_topics
+
+    return finish_topics(tmp_path_factory.mktemp("finished"), tiny_bert)
+
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = [
     "--no-sandbox",

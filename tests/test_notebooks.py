@@ -110,6 +110,9 @@ def test_plain_papermill_runs_the_notebooks_one_by_one(
         )
         assert done.returncode == 0, done.stderr[-3000:]
         assert (tmp_path / "runs" / stage / "interactive" / LAST_ARTIFACT[stage]).is_file()
+    findings = tmp_path / "runs" / "error_analysis" / "interactive" / "findings.json"
+    sections = json.loads(findings.read_text(encoding="utf-8"))["sections"]
+    assert {name for name, section in sections.items() if section["status"] == "failed"} == set()
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ from nbutils.errors import suggest
 from nbutils.params.base import StageParameters, split_names
 
 SECTIONS = (
-    "scores", "confusion", "mistakes", "suspects", "slices", "truncation", "leakage",
-    "calibration", "abstention", "dynamics", "shift",
+    "scores", "confusion", "mistakes", "saliency", "neighbours", "slices", "truncation", "leakage",
+    "calibration", "abstention", "suspects", "perturbations", "dynamics", "shift",
 )  # fmt: skip
 
 
@@ -33,6 +33,15 @@ class ErrorAnalysisParams(StageParameters):
     skip: list[str] = Field([], description=f"sections to leave out: any of {', '.join(SECTIONS)}")
     worst_examples: int = Field(
         20, ge=0, le=1000, description="most confident mistakes shown with their texts"
+    )
+    explain_examples: int = Field(
+        10,
+        ge=0,
+        le=200,
+        description="most confident mistakes explained by their words and nearest training texts",
+    )
+    perturbations: int = Field(
+        100, ge=0, le=10_000, description="test texts that are changed a little and predicted again"
     )
     label_issues: Literal["held_out", "cross_validate", "off"] = Field(
         "held_out",

@@ -14,6 +14,7 @@ from nbutils.plots.data import (
 )
 from nbutils.plots.dynamics import plot_training_map
 from nbutils.plots.figure import alt_text, show, to_svg
+from nbutils.plots.flips import plot_flip_rates
 from nbutils.plots.label_sets import (
     plot_co_occurrence,
     plot_errors,
@@ -40,6 +41,7 @@ __all__ = [
     "plot_confusion",
     "plot_coverage_risk",
     "plot_errors",
+    "plot_flip_rates",
     "plot_gradient_norm",
     "plot_label_outcomes",
     "plot_learning_rate",

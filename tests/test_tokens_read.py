@@ -1,0 +1,70 @@
+"""Tokens with their places: the same ones that a model reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_reviews
+
+from nbutils.analysis.tokens_read import read_pieces, unique_texts
+from nbutils.batching import encode_texts
+from nbutils.checkpoints.loading import load_tokenizer
+from nbutils.params.cutting import Cutting
+
+LONG = " ".join(make_reviews(6)["text"])
+TEXTS = ["", "good film", "Good, GOOD film!", LONG]
+CUTTINGS = [Cutting(64), Cutting(12), Cutting(12, "head_tail"), Cutting(12, "chunks", 3)]
+
+
+@pytest.mark.parametrize("cutting", CUTTINGS, ids=str)
+@pytest.mark.parametrize("pair", [None, "the story is dull", LONG])
+@pytest.mark.parametrize("text", TEXTS)
+def test_tokens_are_those_of_a_batch(
+    tiny_bert: Path, text: str, pair: str | None, cutting: Cutting
+) -> None:
+    if pair is not None and cutting.truncation == "chunks":
+        pytest.skip("pairs are not read in chunks")
+    tokenizer = load_tokenizer(str(tiny_bert))
+    texts = (text,) if pair is None else (text, pair)
+    pieces = read_pieces(texts, tokenizer, cutting=cutting)
+    pairs = None if pair is None else [pair]
+    encoded = encode_texts([text], tokenizer, cutting=cutting, text_pairs=pairs)
+    assert [piece.input_ids.tolist() for piece in pieces] == [
+        ids.tolist() for ids in encoded.input_ids
+    ]
+    if encoded.token_type_ids is not None:
+        assert pieces[0].token_type_ids.tolist() == encoded.token_type_ids[0].tolist()
+    for piece in pieces:
+        assert len(piece.owners) == len(piece.spans) == len(piece.words) == len(piece.input_ids)
+        for token, owner, (start, end) in zip(
+            piece.input_ids, piece.owners, piece.spans, strict=True
+        ):
+            word = tokenizer.convert_ids_to_tokens(int(token))
+            if owner < 0:
+                assert word in {"[CLS]", "[SEP]"}
+            elif word != "[UNK]":
+                assert texts[owner][start:end].lower() == word
+
+
+@pytest.mark.parametrize("cutting", CUTTINGS, ids=str)
+def test_equal_tokens_are_kept_once(tiny_bert: Path, cutting: Cutting) -> None:
+    tokenizer = load_tokenizer(str(tiny_bert))
+    texts = ["good film", LONG, "GOOD  film", "film", LONG + " a", "good film", LONG]
+    encoded = encode_texts(texts, tokenizer, cutting=cutting)
+    unique, places = unique_texts(encoded)
+    assert len(unique) == places.max() + 1 == (4 if cutting.truncation == "head_tail" else 3)
+    assert places[[0, 2, 5]].tolist() == [0, 0, 0]
+    assert places[3] == 2
+    alone = encode_texts(["film"], tokenizer, cutting=cutting)
+    (row,) = np.flatnonzero(unique.lengths == alone.lengths[0])
+    assert row == 2
+    assert unique.lengths[places].tolist() == encoded.lengths.tolist()
+
+
+def test_pairs_differ_by_either_text(tiny_bert: Path) -> None:
+    tokenizer = load_tokenizer(str(tiny_bert))
+    first, second = ["good", "good", "good film", "good"], ["bad", "dull", "bad", "bad"]
+    encoded = encode_texts(first, tokenizer, cutting=Cutting(12), text_pairs=second)
+    assert unique_texts(encoded)[1].tolist() == [0, 1, 2, 0]
