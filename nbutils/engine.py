@@ -37,7 +37,7 @@ from nbutils.kernels import (
 )
 from nbutils.private_folders import private_folder
 from nbutils.progress import Limits, OnProgress
-from nbutils.widgets import PROGRESS_MIME
+from nbutils.widgets.training import PROGRESS_MIME
 
 KERNEL_LOG = "kernel.log"
 LAST_WORDS = 4000  # characters of the kernel's own output that are kept when it dies

@@ -69,7 +69,7 @@ def _train(folder: Path, data_dir: Path) -> None:
         save_results,
         score_splits,
     )
-    from nbutils.widgets import LiveTraining
+    from nbutils.widgets.training import LiveTraining
 
     params = FineTuneParams.of({})
     data = load_from_disk(data_dir / "dataset")

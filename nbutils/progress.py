@@ -19,8 +19,8 @@ class Progress:
     heading
         The section that the cell stands in.
     training
-        Numbers of a running training (`nbutils.widgets.progress_values`), or of several (`done`,
-        `of` and what it is `doing`), else empty.
+        Numbers of a running training (`nbutils.widgets.training.progress_values`), or of several
+        (`done`, `of` and what it is `doing`), else empty.
     """
 
     cell: int

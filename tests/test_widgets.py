@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from nbutils import widgets
 from nbutils.training.history import History, StepRecord, ValidationRecord
-from nbutils.widgets import (
+from nbutils.widgets import training
+from nbutils.widgets.pieces import LivePieces
+from nbutils.widgets.training import (
     PROGRESS_MIME,
-    LivePieces,
     LiveTraining,
     describe,
     render_progress,
@@ -54,7 +54,7 @@ def test_display_is_updated_in_place_and_not_at_every_step(
 ) -> None:
     shown, handle = screen
     clock = iter(range(1000))
-    monkeypatch.setattr(widgets.time, "monotonic", lambda: next(clock) * 0.1 + 100)
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock) * 0.1 + 100)
     live = LiveTraining()
     for step in range(1, 41):
         live.on_step(history(step))

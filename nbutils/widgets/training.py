@@ -11,7 +11,6 @@ import html
 import time
 from typing import Any
 
-from nbutils.escaping import render_text
 from nbutils.training.history import History
 
 PROGRESS_MIME = "application/vnd.nbutils.progress+json"
@@ -51,30 +50,6 @@ class LiveTraining:
             "text/plain": describe(history, title=self._title),
             "text/html": render_progress(history, title=self._title),
             PROGRESS_MIME: progress_values(history) | {"title": self._title},
-        }
-        if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)
-        else:
-            self._handle.update(bundle, raw=True)
-
-
-class LivePieces:
-    """A progress bar of pieces of work that take long; give it to `measure_accuracy`."""
-
-    def __init__(self) -> None:
-        self._handle: Any = None
-
-    def on_piece(self, done: int, total: int, doing: str) -> None:
-        """Show what is begun, if anything, and how many pieces are done."""
-        from IPython.display import display
-
-        said = f"{done} of {total} done" + (f", now {doing}" if doing else "")
-        bundle = {
-            "text/plain": said,
-            "text/html": '<div class="nb-progress" style="max-width:36em">'
-            f'<progress max="{total}" value="{done}" style="width:100%" aria-label="progress">'
-            f"</progress><div>{render_text(said)}</div></div>",
-            PROGRESS_MIME: {"done": done, "of": total, "doing": doing},
         }
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)

@@ -1,0 +1,128 @@
+"""What every widget shares: a static twin, answers that come one after another, spoken mistakes.
+
+JupyterLab passes clicks to a thread of their own while a cell runs, so that training can be
+stopped. Answers to clicks therefore take turns, behind one lock per widget.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import logging
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Protocol
+
+from nbutils.errors import NbutilsError
+from nbutils.escaping import render_text
+
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+LOG = logging.getLogger(__name__)
+
+
+class Shown(Protocol):
+    """What a notebook can show without a kernel: a table, a note, facts."""
+
+    def _repr_html_(self) -> str: ...
+
+
+class Widget:
+    """Something to click; where nothing can be clicked, its static twin stands in its place.
+
+    A subclass makes `view` in `_build` and `twin` from its data. Both are cheap: they are made
+    whenever the widget is shown, also where nobody looks. What takes long waits for a click.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.RLock()
+
+    def _build(self) -> Any:
+        """Return the ipywidget that is shown; called once."""
+        raise NotImplementedError
+
+    @property
+    def twin(self) -> Shown:
+        """What a published page shows."""
+        raise NotImplementedError
+
+    @cached_property
+    def view(self) -> Any:
+        """The ipywidget, with a line for messages below it."""
+        import ipywidgets
+
+        return ipywidgets.VBox([self._build(), self._status])
+
+    @cached_property
+    def _status(self) -> Any:
+        import ipywidgets
+
+        return ipywidgets.HTML()
+
+    def __repr__(self) -> str:
+        """Return the twin as plain text."""
+        return repr(self.twin)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        bundle = dict(self.view._repr_mimebundle_())
+        return bundle | {"text/plain": repr(self), "text/html": self.twin._repr_html_()}
+
+    def say(self, message: str, *, kind: str = "status") -> None:
+        """Show a line below the widget, which screen readers read out; "" takes it away.
+
+        Parameters
+        ----------
+        message
+            Plain text.
+        kind
+            ``status``, or ``alert`` for what went wrong.
+        """
+        word = "<strong>Not done.</strong> " if kind == "alert" else ""
+        shown = f'<div role="{html.escape(kind)}">{word}{render_text(message, limit=2000)}</div>'
+        self._status.value = shown if message else ""
+
+    def answering(self, answer: Callable[..., None]) -> Callable[..., None]:
+        """Return `answer` as a callback: in its turn, and with a message where it fails.
+
+        An exception in a callback of ipywidgets is seen by nobody.
+        """
+
+        @functools.wraps(answer)
+        def answered(*given: Any) -> None:
+            with self._turn:
+                try:
+                    self.say("")
+                    answer(*given)
+                except NbutilsError as error:
+                    self.say(str(error), kind="alert")
+                except Exception as error:
+                    LOG.exception("a widget could not answer")
+                    self.say(f"{type(error).__name__}: {error}", kind="alert")
+
+        return answered
+
+
+class Debounced:
+    """Calls a function once things have been quiet for a while, with what was said last.
+
+    Parameters
+    ----------
+    call
+        Called in a thread of its own.
+    seconds
+        Of quiet before the call.
+    """
+
+    def __init__(self, call: Callable[..., None], *, seconds: float = 0.2) -> None:
+        self._call, self._seconds = call, seconds
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+
+    def __call__(self, *given: Any) -> None:
+        """Forget what was said before, and wait."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = threading.Timer(self._seconds, self._call, given)
+            self._timer.daemon = True
+            self._timer.start()
