@@ -255,13 +255,13 @@ def cache(
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context) -> None:
-    """Start JupyterLab on the notebooks, on this Python; more options go to JupyterLab."""
-    from nbutils.runs import find_notebook
+    """Start JupyterLab on the notebooks, with this Python; more options go to JupyterLab."""
+    from nbutils.lab import prepare_lab
 
-    folder = find_notebook("data_prep").parent
-    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", *context.args]
-    os.chdir(folder)
-    os.execv(sys.executable, command)
+    start = prepare_lab(context.args)
+    print(f"notebooks: {start.folder}", flush=True)
+    os.chdir(start.folder)
+    os.execve(start.command[0], start.command, start.environment)
 
 
 @app.command()

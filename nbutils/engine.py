@@ -37,7 +37,7 @@ from nbutils.kernels import (
 )
 from nbutils.private_folders import private_folder
 from nbutils.progress import Limits, OnProgress
-from nbutils.widgets.training import PROGRESS_MIME
+from nbutils.widgets.base import PROGRESS_MIME, WIDGET_MIME
 
 KERNEL_LOG = "kernel.log"
 LAST_WORDS = 4000  # characters of the kernel's own output that are kept when it dies
@@ -137,6 +137,9 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         values = data.pop(PROGRESS_MIME, None) if isinstance(data, dict) else None
         if values is not None:
             self.nb_man.tell(values)
+        if isinstance(data, dict) and "text/html" in data:
+            # Nobody can click in a notebook whose kernel is gone: its static twin stays.
+            data.pop(WIDGET_MIME, None)
         return super().process_message(msg, *rest, **named)
 
 
@@ -213,6 +216,7 @@ class NbutilsEngine(NBClientEngine):  # type: ignore[misc]
             stderr_file=stderr_file,
             **settings,
         )
+        client.store_widget_state = False
         client.limits = limits or Limits(cell_seconds=execution_timeout)
         client.timeout_func = lambda _: client.limits.next_timeout()
         with private_folder() as private:

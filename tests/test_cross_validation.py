@@ -17,6 +17,7 @@ from nbutils.label_sets import set_column
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training import api
 from nbutils.training.history import History
+from nbutils.training.loop import Watcher
 from nbutils.training.results import predict_splits, save_results
 
 
@@ -56,7 +57,7 @@ def write_recipe(folder: Path, model: Path, **changes: Any) -> Path:
     return folder
 
 
-class Trainings:
+class Trainings(Watcher):
     """Notes each training: its title, and the texts that it was given."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:

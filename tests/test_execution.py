@@ -146,6 +146,23 @@ def test_folder_with_braces_spaces_and_foreign_letters_works(tmp_path: Path) -> 
     assert statuses(folder / "out {}.ipynb") == ["completed", "completed"]
 
 
+def test_widgets_leave_their_static_twins_and_no_dead_views(tmp_path: Path) -> None:
+    source = write_notebook(
+        tmp_path,
+        "import ipywidgets",
+        "from nbutils.widgets.training import StopButton\nStopButton()",
+        "from IPython.display import display\nslider = ipywidgets.IntSlider()\n"
+        "twin = {'text/html': '<p>the twin</p>'}\n"
+        "display(slider._repr_mimebundle_() | twin, raw=True)",
+    )
+    run_notebook(source, tmp_path / "out.ipynb", parameters={})
+    saved = json.loads((tmp_path / "out.ipynb").read_text())
+    assert "widgets" not in saved["metadata"]
+    outputs = [output["data"] for cell in saved["cells"] for output in cell.get("outputs", [])]
+    assert [set(data) for data in outputs] == [{"text/plain", "text/html"}] * 2
+    assert "".join(outputs[1]["text/html"]) == "<p>the twin</p>"
+
+
 def test_progress_names_cell_and_section_and_passes_training_on(tmp_path: Path) -> None:
     publish = (
         "from IPython.display import display\n"

@@ -477,7 +477,8 @@ def test_widgets_and_messages_of_our_own_are_left_out(tmp_path):
         "n.ipynb",
         code("a", new_output("display_data", widget)),
         code("b", new_output("display_data", widget | {"text/html": "<p>the twin</p>"})),
-        code("c", new_output("display_data", {"application/vnd.nbutils.progress+json": {"x": 1}})),
+        code("c", new_output("display_data", {"text/plain": "gone()", "text/html": ""})),
+        code("d", new_output("display_data", {"application/vnd.nbutils.progress+json": {"x": 1}})),
         code("hidden()", tags=("remove_cell",)),
         widgets={"application/vnd.jupyter.widget-state+json": {"state": {}, "version_major": 2}},
     )

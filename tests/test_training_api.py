@@ -14,6 +14,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 import nbutils
 from nbutils.errors import CheckpointError, DataError, ParameterError, TrainingDivergedError
 from nbutils.training.history import History
+from nbutils.training.loop import Watcher
 
 SENTENCES = ["I love this movie", "This film is terrible", "Amazing experience", "Worst movie ever"]
 
@@ -441,7 +442,7 @@ def test_labels_that_are_noise_do_not_look_like_a_divergence(tiny_bert: Path) ->
     assert len(history.losses) == 50
 
 
-class Onlooker:
+class Onlooker(Watcher):
     def __init__(self) -> None:
         self.steps: list[int] = []
         self.validations: list[int] = []

@@ -25,6 +25,7 @@ from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training import checkpointing
 from nbutils.training.freezing import find_levels, freeze_layers, rate_scales
 from nbutils.training.history import History
+from nbutils.training.loop import Watcher
 
 SMALL = {"vocab_size": 40, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
 CONFIGS = {
@@ -97,7 +98,7 @@ def test_frozen_weights_stay_and_the_others_learn(
 NEXT_TO_NO_GRADIENT = ("query.bias", "key.bias")
 
 
-class Counter:
+class Counter(Watcher):
     """A watcher that counts steps."""
 
     def __init__(self) -> None:

@@ -13,6 +13,7 @@ from test_training_api import without_dropout
 import nbutils
 from nbutils.training import api, checkpointing, preparing
 from nbutils.training.history import History
+from nbutils.training.loop import Watcher
 
 RECIPE = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-4, "max_length": 16}
 
@@ -68,7 +69,7 @@ def test_second_computation_drops_what_the_first_one_dropped(
         assert torch.equal(tensor, once.model.state_dict()[name]), name
 
 
-class Cut:
+class Cut(Watcher):
     """A watcher that ends the training at a step, as a power cut would."""
 
     def on_step(self, history: History) -> None:

@@ -14,12 +14,13 @@ from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training import checkpointing
 from nbutils.training.history import History
 from nbutils.training.limits import describe_plan, plan_steps
+from nbutils.training.loop import Watcher
 from nbutils.training.pitfalls import advise_steps
 
 RECIPE = {"epochs": 3, "batch_size": 8, "learning_rate": 1e-4, "max_length": 16}
 
 
-class Clock:
+class Clock(Watcher):
     """A watcher that is also the clock: each step takes a minute; one step may be the last."""
 
     def __init__(self, cut_at: int = 0) -> None:
@@ -84,6 +85,44 @@ def test_time_limit_ends_in_order_and_keeps_the_best_state(
     assert [record.step for record in history.validations] == [8, 11]
     best = max(history.validations, key=lambda seen: (seen.accuracy, -seen.loss))
     assert history.best_step == best.step
+
+
+class Hand(Watcher):
+    """Presses the stop button at a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step, self.ended = step, 0
+
+    def on_step(self, history: History) -> bool:
+        return len(history.steps) == self.step
+
+    def on_end(self) -> None:
+        self.ended += 1
+
+
+def test_training_stopped_by_hand_keeps_its_best_state_and_says_so(
+    tiny_bert: Path, reviews: pd.DataFrame
+) -> None:
+    hand = Hand(step=11)
+    tuned = train(tiny_bert, reviews, watcher=hand)
+    assert tuned.history.stopped == "by hand after step 11 of 24"
+    assert "a run that nobody stops has another result" in tuned.history.notes[-1]
+    assert [record.step for record in tuned.history.validations] == [8, 11]
+    assert hand.ended == 1
+    assert len(tuned.predict(["good film"]).pred_probs) == 1
+
+
+def test_who_looks_on_is_told_of_the_end_also_when_it_fails(
+    tiny_bert: Path, reviews: pd.DataFrame
+) -> None:
+    class Broken(Hand):
+        def on_step(self, history: History) -> bool:
+            raise OSError("no screen")
+
+    hand = Broken(step=0)
+    with pytest.raises(OSError, match="no screen"):
+        train(tiny_bert, reviews, watcher=hand)
+    assert hand.ended == 1
 
 
 def test_one_step_is_made_however_short_the_time(tiny_bert: Path, reviews: pd.DataFrame) -> None:

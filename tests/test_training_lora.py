@@ -18,6 +18,7 @@ from nbutils.errors import ParameterError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training import checkpointing
 from nbutils.training.history import History
+from nbutils.training.loop import Watcher
 from nbutils.training.lora import merge_lora, use_lora
 
 pytestmark = pytest.mark.filterwarnings("ignore:learning_rate", "ignore:epochs")
@@ -103,7 +104,7 @@ def test_package_is_imported_only_where_it_is_used(tiny_bert: Path) -> None:
     assert done.stdout.strip() == "False", done.stderr
 
 
-class Cut:
+class Cut(Watcher):
     """A watcher that ends the training at a step, as a power cut would."""
 
     def on_step(self, history: History) -> None:

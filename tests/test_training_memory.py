@@ -15,6 +15,7 @@ from nbutils.errors import NbutilsError
 from nbutils.memory import is_out_of_memory
 from nbutils.training import api, checkpointing
 from nbutils.training.history import History
+from nbutils.training.loop import Watcher
 from nbutils.training.memory import halve_batch
 
 RECIPE = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-4, "max_length": 16}
@@ -142,7 +143,7 @@ def test_validation_that_does_not_fit_costs_no_training(
     assert abs(difference).max() < 1e-2
 
 
-class Cut:
+class Cut(Watcher):
     """A watcher that ends the training at a step, as a power cut would."""
 
     def on_step(self, history: History) -> None:

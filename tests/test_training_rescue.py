@@ -14,12 +14,12 @@ import nbutils
 from nbutils.errors import TrainingDivergedError
 from nbutils.training import checkpointing
 from nbutils.training.history import History
-from nbutils.training.loop import Training
+from nbutils.training.loop import Training, Watcher
 
 RECIPE = {"epochs": 4, "batch_size": 8, "learning_rate": 1e-4, "max_length": 16, "eval_steps": 5}
 
 
-class Breaker:
+class Breaker(Watcher):
     """A watcher that breaks the training: the weights are not numbers any more after a step."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, step: int) -> None:

@@ -35,7 +35,7 @@ RECIPE = {
 }
 
 
-class StopAt:
+class StopAt(Watcher):
     """A watcher that ends the training at a step, as a power cut would."""
 
     def __init__(self, step: int) -> None:
@@ -108,7 +108,7 @@ def test_training_that_was_cut_ends_like_one_that_was_not(
     assert_same(whole, resumed)
 
 
-class MustNotStep:
+class MustNotStep(Watcher):
     """A watcher for a training that has nothing left to do."""
 
     def on_step(self, history: History) -> None:
@@ -364,14 +364,13 @@ SCRIPT = """
 import json, sys
 import pandas as pd
 import nbutils
+import nbutils.training.loop
 from nbutils.training import checkpointing
 
 checkpointing.SHORTEST_GAP = 0.05
-class Say:
+class Say(nbutils.training.loop.Watcher):
     def on_step(self, history):
         print(history.steps[-1].step, flush=True)
-    def on_validation(self, history):
-        pass
 
 model, table, folder, recipe = sys.argv[1:5]
 rows = pd.read_csv(table)

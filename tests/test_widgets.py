@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nbutils.training.history import History, StepRecord, ValidationRecord
 from nbutils.widgets import training
+from nbutils.widgets.base import PROGRESS_MIME, WIDGET_MIME
 from nbutils.widgets.pieces import LivePieces
 from nbutils.widgets.training import (
-    PROGRESS_MIME,
     LiveTraining,
     describe,
+    progress_values,
     render_progress,
     seconds_left,
 )
@@ -41,7 +43,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> tuple[list[dict[str, Any]], Handl
     shown: list[dict[str, Any]] = []
     handle = Handle()
 
-    def display(bundle: dict[str, Any], *, raw: bool, display_id: bool) -> Handle:
+    def display(bundle: dict[str, Any], *, raw: bool, display_id: bool = False) -> Handle:
         shown.append(bundle)
         return handle
 
@@ -58,7 +60,7 @@ def test_display_is_updated_in_place_and_not_at_every_step(
     live = LiveTraining()
     for step in range(1, 41):
         live.on_step(history(step))
-    assert len(shown) == 1
+    assert len(shown) == 2  # the button, and the bar
     assert 2 <= len(handle.updates) <= 10
     assert handle.updates[-1][PROGRESS_MIME]["step"] == 40
 
@@ -68,8 +70,8 @@ def test_validation_is_shown_at_once(screen: tuple[list[dict[str, Any]], Handle]
     seen = history(20)
     seen.validations.append(ValidationRecord(20, 1.0, 0.3, 0.925, 0.9))
     LiveTraining().on_validation(seen)
-    assert shown[0][PROGRESS_MIME]["accuracy"] == 0.925
-    assert "validation accuracy 92.5%" in shown[0]["text/plain"]
+    assert shown[-1][PROGRESS_MIME]["accuracy"] == 0.925
+    assert "validation accuracy 92.5%" in shown[-1]["text/plain"]
 
 
 def test_time_left_follows_the_pace() -> None:
@@ -80,15 +82,50 @@ def test_time_left_follows_the_pace() -> None:
 def test_progress_says_step_loss_and_time_left() -> None:
     line = describe(history(20))
     assert line.startswith("step 20 of 40, epoch 1.00, loss ")
-    assert line.endswith("10 s left, 200 tokens/s")
+    assert ", 10 s left, 200 tokens/s, memory at most " in line
+
+
+def test_progress_says_how_many_texts_a_second_where_they_are_known() -> None:
+    seen = history(20)
+    seen.dynamics = np.zeros((2, 60), np.float32)  # 60 texts; an epoch is 20 steps of half a second
+    assert progress_values(seen)["texts_per_second"] == 6.0
+    assert "200 tokens/s, 6 texts/s, memory" in describe(seen)
+
+
+def test_curve_shows_validations_beside_the_training_loss() -> None:
+    seen = history(20)
+    seen.validations.append(ValidationRecord(20, 1.0, 0.3, 0.925, 0.9))
+    page = render_progress(seen)
+    assert "training loss so far, from 0.70 to 0.03; validation loss, from 0.30 to 0.30" in page
+    assert page.count("<circle") == 1
+
+
+def test_stop_button_ends_the_training_after_the_running_step() -> None:
+    live = LiveTraining()
+    assert live.on_step(history(3)) is False
+    live._stop.view.children[0].click()
+    assert live.on_step(history(4)) is True
+    assert live._stop.view.children[0].disabled
+
+
+def test_stop_button_is_taken_away_when_the_training_is_over(
+    screen: tuple[list[dict[str, Any]], Handle],
+) -> None:
+    shown, handle = screen
+    live = LiveTraining()
+    live.on_step(history(3))
+    assert WIDGET_MIME in shown[0]
+    assert PROGRESS_MIME in shown[1]
+    live.on_end()
+    assert handle.updates[-1] == {"text/plain": "", "text/html": ""}
 
 
 def test_title_says_which_training_it_is(screen: tuple[list[dict[str, Any]], Handle]) -> None:
     shown, _ = screen
     LiveTraining("fold 1 of 3").on_step(history(40))
-    assert shown[0]["text/plain"].startswith("fold 1 of 3: step 40 of 40")
-    assert "fold 1 of 3: step 40" in shown[0]["text/html"]
-    assert shown[0][PROGRESS_MIME]["title"] == "fold 1 of 3"
+    assert shown[-1]["text/plain"].startswith("fold 1 of 3: step 40 of 40")
+    assert "fold 1 of 3: step 40" in shown[-1]["text/html"]
+    assert shown[-1][PROGRESS_MIME]["title"] == "fold 1 of 3"
 
 
 def test_progress_is_plain_html_with_labels() -> None:
@@ -106,6 +143,6 @@ def test_pieces_of_work_are_counted_in_one_display(
     live.on_piece(0, 4, "training on <b> with seed 1")
     live.on_piece(1, 4, "training on c")
     assert (len(shown), len(handle.updates)) == (1, 1)
-    assert "<b>" not in shown[0]["text/html"]
+    assert "<b>" not in shown[-1]["text/html"]
     assert handle.updates[0]["text/plain"] == "1 of 4 done, now training on c"
     assert handle.updates[0][PROGRESS_MIME] == {"done": 1, "of": 4, "doing": "training on c"}

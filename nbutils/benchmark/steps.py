@@ -23,6 +23,7 @@ from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.api import train_model
 from nbutils.training.examples import LabelledBatches
 from nbutils.training.history import History
+from nbutils.training.loop import Watcher
 from nbutils.training.optimizer import build_optimizer
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class _Left(Exception):  # noqa: N818 - no mistake
     """The training is not wanted any more."""
 
 
-class _Paced:
+class _Paced(Watcher):
     """A training in a thread that goes on by one step whenever it is told to."""
 
     def __init__(self, model: Any, data: LabelledBatches, params: FineTuneParams) -> None:

@@ -86,6 +86,8 @@ def _choose(output: Any) -> bool:
         )
     if widget and "text/html" not in forms:
         return False  # `VBox(children=...)` tells a reader nothing
+    if not str(forms.get("text/html", "nothing said")).strip():
+        return False  # the twin of what is of no use on a page
     if set(forms) == {"text/plain"} and not str(forms["text/plain"]).strip():
         return False
     output.data = type(output.data)(forms) if forms else {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.history import History
 
@@ -29,26 +31,54 @@ def describe_plan(params: FineTuneParams, steps_per_epoch: int) -> str:
     return f"max_steps: {params.max_steps} of {params.epochs * steps_per_epoch} steps in all epochs"
 
 
-def is_time_over(params: FineTuneParams, *, seconds: float, history: History) -> bool:
-    """Return whether the time is used up; one step is always made.
+@dataclass(frozen=True)
+class EarlyEnd:
+    """Why a training ends before its planned last step.
+
+    Attributes
+    ----------
+    reason
+        In words.
+    caution
+        What that means for whoever runs it again; "": nothing.
+    """
+
+    reason: str
+    caution: str = ""
+
+
+def find_early_end(
+    params: FineTuneParams,
+    history: History,
+    *,
+    seconds: float,
+    without_gain: int,
+    is_stopped: bool,
+) -> EarlyEnd | None:
+    """Return why a training is over before its planned last step; None: it is not.
 
     Parameters
     ----------
     params
-        `time_limit_minutes`.
-    seconds
-        Used so far, those before a kill counted.
+        `early_stopping_patience` and `time_limit_minutes`; one step is always made.
     history
         Of the training so far.
+    seconds
+        Used so far, those before a kill counted.
+    without_gain
+        Validations since the best one.
+    is_stopped
+        Whether somebody who looks on has stopped it.
     """
-    if params.time_limit_minutes is None or not history.steps:
-        return False
-    return seconds >= 60 * params.time_limit_minutes
-
-
-def describe_time_over(params: FineTuneParams, history: History) -> str:
-    """Return how a training ended whose time was up."""
-    return (
-        f"time limit: {params.time_limit_minutes:g} minutes were over after step "
-        f"{len(history.steps)} of {history.total_steps}"
-    )
+    patience, minutes = params.early_stopping_patience, params.time_limit_minutes
+    where = f"after step {len(history.steps)} of {history.total_steps}"
+    if patience is not None and without_gain >= patience:
+        return EarlyEnd(f"early, after {patience} validations without a better score")
+    if is_stopped and history.steps:
+        return EarlyEnd(f"by hand {where}", "a run that nobody stops has another result")
+    if minutes is not None and history.steps and seconds >= 60 * minutes:
+        return EarlyEnd(
+            f"time limit: {minutes:g} minutes were over {where}",
+            "on another machine, or beside other work, it would be another step and another result",
+        )
+    return None

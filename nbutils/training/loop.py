@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,7 +26,7 @@ from nbutils.training.dynamics import Dynamics
 from nbutils.training.embedding import RowEmbedding
 from nbutils.training.examples import LabelledBatches
 from nbutils.training.history import History, StepRecord, ValidationRecord
-from nbutils.training.limits import describe_plan, describe_time_over, is_time_over, plan_steps
+from nbutils.training.limits import describe_plan, find_early_end, plan_steps
 from nbutils.training.machine import choose_precision, keep_pages, peak_memory_mib
 from nbutils.training.memory import halve_batch
 from nbutils.training.objective import make_objective
@@ -41,14 +40,20 @@ from nbutils.training.stopping import StopRequest
 Rows = NDArray[np.int64]
 
 
-class Watcher(Protocol):
-    """Somebody who looks on: a progress bar, a live curve, a log."""
+class Watcher:
+    """Somebody who looks on: a progress bar, a live curve, a log. This one does nothing."""
 
-    def on_step(self, history: History) -> None:
-        """Be told of an optimiser step: the last of `history.steps`."""
+    def on_step(self, history: History) -> bool | None:
+        """Be told of an optimiser step, the last of `history.steps`; True: let it be the last."""
+        return None
 
     def on_validation(self, history: History) -> None:
         """Be told of a validation: the last of `history.validations`."""
+        return
+
+    def on_end(self) -> None:
+        """Be told that no more will come, whatever the reason."""
+        return
 
 
 class Training:
@@ -114,6 +119,7 @@ class Training:
         self.without_gain = 0
         self.batches: list[Rows] | None = None  # of the running epoch
         self.begin = 0.0
+        self.is_stopped = False  # by hand
         self.is_finished = False
 
     def run(self) -> History:
@@ -134,6 +140,9 @@ class Training:
             self._train()
         except TrainingDivergedError as error:
             raise rescue(self, error) from None
+        finally:
+            if self.watcher is not None:
+                self.watcher.on_end()
         self._restore_best()
         self._note_cost()
         self._save_finished()
@@ -149,8 +158,21 @@ class Training:
             self._validate()
 
     def _is_over(self) -> bool:
-        is_done = len(self.history.steps) >= self.history.total_steps
-        return is_done or self._is_patience_over() or self._is_time_over()
+        if len(self.history.steps) >= self.history.total_steps:
+            return True
+        end = find_early_end(
+            self.params,
+            self.history,
+            seconds=time.perf_counter() - self.begin,
+            without_gain=self.without_gain,
+            is_stopped=self.is_stopped,
+        )
+        if end is None:
+            return False
+        self.history.stopped = end.reason
+        if end.caution:
+            self.history.notes.append(f"stopped: {end.reason}; {end.caution}")
+        return True
 
     def _advance(self) -> None:
         step = len(self.history.steps)
@@ -222,7 +244,7 @@ class Training:
             )
         )
         if self.watcher is not None:
-            self.watcher.on_step(self.history)
+            self.is_stopped = bool(self.watcher.on_step(self.history))
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
@@ -291,24 +313,6 @@ class Training:
             name: tensor.detach().to("cpu", copy=True)
             for name, tensor in self.model.state_dict().items()
         }
-
-    def _is_patience_over(self) -> bool:
-        patience = self.params.early_stopping_patience
-        if patience is None or self.without_gain < patience:
-            return False
-        self.history.stopped = f"early, after {patience} validations without a better score"
-        return True
-
-    def _is_time_over(self) -> bool:
-        seconds = time.perf_counter() - self.begin
-        if not is_time_over(self.params, seconds=seconds, history=self.history):
-            return False
-        self.history.stopped = describe_time_over(self.params, self.history)
-        self.history.notes.append(
-            f"stopped: {self.history.stopped}; on another machine, or beside other work, it would "
-            "be another step and another result"
-        )
-        return True
 
     def _restore_best(self) -> None:
         if self.best_state is not None and self.history.best_step != self.history.steps[-1].step:

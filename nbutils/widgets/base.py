@@ -18,6 +18,7 @@ from nbutils.errors import NbutilsError
 from nbutils.escaping import render_text
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+PROGRESS_MIME = "application/vnd.nbutils.progress+json"  # for whoever reads the kernel's messages
 LOG = logging.getLogger(__name__)
 
 

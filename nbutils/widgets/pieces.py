@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nbutils.escaping import render_text
-from nbutils.widgets.training import PROGRESS_MIME
+from nbutils.widgets.base import PROGRESS_MIME
 
 
 class LivePieces:
