@@ -103,6 +103,22 @@ class Widget:
         return answered
 
 
+def answer_while_busy(widget: Any) -> None:
+    """Let clicks on an ipywidget be answered while a cell runs.
+
+    ipykernel 7.4 answers a click in the thread in which the widget spoke last, that of the cell
+    that made it, and so not before that cell ends. A widget of which it does not remember that is
+    answered where JupyterLab asks for: in a subshell, as by ipykernel 7.0 to 7.3. Where there are
+    no subshells nothing changes.
+
+    Parameters
+    ----------
+    widget
+        It, and no part of it, is made ready; before it is shown.
+    """
+    vars(widget.comm).pop("_reply_subshell_id", None)
+
+
 class Debounced:
     """Calls a function once things have been quiet for a while, with what was said last.
 

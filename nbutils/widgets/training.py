@@ -18,7 +18,7 @@ from typing import Any
 from nbutils.training.history import History
 from nbutils.training.loop import Watcher
 from nbutils.training.machine import peak_memory_mib
-from nbutils.widgets.base import PROGRESS_MIME, Widget
+from nbutils.widgets.base import PROGRESS_MIME, Widget, answer_while_busy
 
 REFRESH_SECONDS = 1.0
 RECENT_STEPS = 50
@@ -73,6 +73,7 @@ class StopButton(Widget):
             layout=ipywidgets.Layout(width="auto"),
         )
         button.on_click(self.answering(lambda _: self.press()))
+        answer_while_busy(button)
         return button
 
 
