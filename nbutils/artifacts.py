@@ -37,6 +37,8 @@ LAST_ARTIFACT = {
 STAGE_FILE = "stage.json"
 CHECKPOINTS = "checkpoints"  # in a fine_tune folder, until its training is safe: states of it
 KEY_LENGTH = 16  # hex digits, 64 bits
+KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")  # of a stage
+INTERACTIVE = "interactive"  # where a notebook writes that was opened in JupyterLab
 
 
 def stages_with(stage: str) -> tuple[str, ...]:
@@ -131,7 +133,7 @@ def open_output(stage: str, output_dir: str | None) -> Path:
         The notebook's parameter; none: `runs/<stage>/interactive` of the project. A folder that an
         earlier interactive run completed is no longer complete from here on.
     """
-    folder = Path(output_dir) if output_dir else project_dir() / "runs" / stage / "interactive"
+    folder = Path(output_dir) if output_dir else project_dir() / "runs" / stage / INTERACTIVE
     folder.mkdir(parents=True, exist_ok=True)
     (folder / LAST_ARTIFACT[stage]).unlink(missing_ok=True)
     return folder

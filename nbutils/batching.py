@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from nbutils.chunks import chunk, head_and_tail, pool_logits
+from nbutils.described import Described
 from nbutils.errors import DataError
 from nbutils.params.cutting import Cutting
 
@@ -23,8 +24,8 @@ SHORT = 64  # tokens up to which it is rounded half as much
 POOL = 32  # batches that are sorted by length together: more wastes less padding, mixes less
 
 
-@dataclass(frozen=True)
-class Encoded:
+@dataclass(frozen=True, repr=False)
+class Encoded(Described):
     """Token ids of N texts, cut to what is read of them, not yet padded.
 
     `input_ids` and `token_type_ids` hold one array of shape (length,) per text, or, where `counts`

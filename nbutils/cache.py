@@ -17,15 +17,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from nbutils.artifacts import CHECKPOINTS, LAST_ARTIFACT, NOTEBOOKS, STAGE_FILE, read_json
+from nbutils.artifacts import (
+    CHECKPOINTS,
+    INTERACTIVE,
+    KEY,
+    LAST_ARTIFACT,
+    NOTEBOOKS,
+    STAGE_FILE,
+    read_json,
+)
 from nbutils.errors import ParameterError
 from nbutils.locks import has_readers, is_held, locked_if_free
+from nbutils.report_folders import LAST_COMPLETED, MANIFEST
 from nbutils.reproduction_folders import end_reproduction, find_reproductions, is_unfinished
-from nbutils.runs import KEY
-from nbutils.screens import LAST_COMPLETED
 
 REPRODUCE = "reproduce"  # stands for a stage where a folder is that of a reproduction
-INTERACTIVE = "interactive"  # where a notebook writes that was opened in JupyterLab
 MIB = 2**20  # bytes
 FORGOTTEN = 24 * 3600.0  # seconds after which nobody comes back to what is unfinished
 STEP = re.compile(r"step-(\d+)")
@@ -272,7 +278,7 @@ def _last_step(states: Iterable[Path]) -> int | None:
 def _reports_by_key(reports_dir: Path) -> dict[str, dict[str, float]]:
     """Return, by stage key, the studies whose reports use it, and when each was written."""
     found: dict[str, dict[str, float]] = {}
-    for pattern in ("*/manifest.json", f"*/{LAST_COMPLETED}/manifest.json"):
+    for pattern in (f"*/{MANIFEST}", f"*/{LAST_COMPLETED}/{MANIFEST}"):
         for path in sorted(reports_dir.glob(pattern)):
             keys, name = read_json(path).get("stage_keys"), path.relative_to(reports_dir).parts[0]
             for key in keys.values() if isinstance(keys, dict) else ():

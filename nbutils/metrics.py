@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from nbutils.agreement import (
     resample_matrix,
     weighted_f1,
 )
+from nbutils.described import Described
 
 CONFIDENCE_Z = 1.959963984540054  # the normal distribution's 97.5 % point
 RESAMPLED = {
@@ -34,7 +36,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(Described):
     """A score, in [0, 1] unless said, with its 95 % interval and the examples behind it."""
 
     value: float
@@ -45,6 +47,10 @@ class Score:
     def as_dict(self) -> dict[str, float | int]:
         """Return the score as `metrics.json` holds it."""
         return {**asdict(self)}
+
+    def _facts(self) -> dict[str, Any]:
+        interval = f"{self.low:.4g} to {self.high:.4g}"
+        return {"value": self.value, "95 % interval": interval, "examples": self.n}
 
     def __str__(self) -> str:
         return f"{self.value:.2%} ({self.low:.2%} to {self.high:.2%}, n = {self.n})"

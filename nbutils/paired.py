@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nbutils.agreement import macro_f1
 from nbutils.bootstrap import assign_groups, resample_groups
+from nbutils.described import Described
 from nbutils.metrics import CONFIDENCE_Z
 
 IntArray = NDArray[np.int64]
@@ -16,7 +18,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class PairedDifference:
+class PairedDifference(Described):
     """How much more accurate one classifier is than another on the same N examples.
 
     `value` is in [-1, 1] with a 95 % interval; `p_value` is McNemar's, exact.
@@ -27,6 +29,24 @@ class PairedDifference:
     high: float
     p_value: float
     n: int
+
+    _title = "Difference on the same examples"
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "first minus second": f"{100 * self.value:+.1f} points",
+            "95 % interval": f"{100 * self.low:+.1f} to {100 * self.high:+.1f}",
+            "p value": f"{self.p_value:.2g}",
+            "examples": self.n,
+            "reading": self._reading(),
+        }
+
+    def _reading(self) -> str:
+        if self.low > 0:
+            return "the first is better, beyond chance"
+        if self.high < 0:
+            return "the second is better, beyond chance"
+        return "no difference beyond chance"
 
 
 def compare_paired(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> PairedDifference:

@@ -24,11 +24,17 @@ from nbutils.locks import locked
 from nbutils.manifest import describe_changes, describe_environment
 from nbutils.params.study import Study
 from nbutils.redaction import Redactor
+from nbutils.report_folders import (
+    LAST_COMPLETED,
+    MANIFEST,
+    METRICS,
+    PARAMETERS,
+    SUMMARY,
+    page_name,
+)
 from nbutils.runs import StudyRun, find_notebook
-from nbutils.screens import LAST_COMPLETED, SUMMARY, page_name, stage_page, summary_page
+from nbutils.screens import stage_page, summary_page
 from nbutils.stage_screens import Results, headline_findings
-
-MANIFEST = "manifest.json"
 
 
 def publish(run: StudyRun, *, failed_folder: Path | None = None) -> bool:
@@ -99,9 +105,9 @@ def _write_report(run: StudyRun, folder: Path, render_key: str, failed_folder: P
         notebooks[run.failed_stage] = failed_folder / "notebook.ipynb"
     pages = _write_pages(run, folder, results, manifest, notebooks)
     manifest = seal_pages(pages, manifest | {"predictions": _carry_predictions(run)})
-    write_text(folder / "params.yaml", _params_file(redactor.redact_tree(_parameters(run.study))))
+    write_text(folder / PARAMETERS, _params_file(redactor.redact_tree(_parameters(run.study))))
     if results.metrics:
-        write_json(folder / "metrics.json", results.metrics)
+        write_json(folder / METRICS, results.metrics)
     write_json(folder / MANIFEST, manifest)
 
 
@@ -138,7 +144,7 @@ def _is_of_completed_run(folder: Path) -> bool:
 
 
 def _file_names(stages: Iterable[str]) -> list[str]:
-    return [*map(page_name, stages), SUMMARY, "metrics.json", "params.yaml", MANIFEST]
+    return [*map(page_name, stages), SUMMARY, METRICS, PARAMETERS, MANIFEST]
 
 
 def _render_key(run: StudyRun) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nbutils.described import Described
 from nbutils.metrics import CONFIDENCE_Z, Score
 
 SCORES = ("roc_auc", "average_precision")
@@ -156,8 +157,8 @@ def _unbiased(count: int) -> float:
     return float(np.sqrt(count / (count - 1))) if count > 1 else 1.0
 
 
-@dataclass(frozen=True)
-class Ranking:
+@dataclass(frozen=True, repr=False)
+class Ranking(Described):
     """How well each class is ranked against the rest.
 
     Attributes

@@ -11,9 +11,8 @@ import re
 import shutil
 from pathlib import Path
 
-from nbutils.artifacts import KEY_LENGTH, STAGE_FILE, STAGES, write_json
+from nbutils.artifacts import KEY, KEY_LENGTH, STAGE_FILE, STAGES, write_json
 from nbutils.locks import LOCKS
-from nbutils.runs import KEY
 
 MARK = "reproduction.json"
 REPORTS = "reports"

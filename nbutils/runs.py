@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import re
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -11,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import nbutils
-from nbutils.artifacts import KEY_LENGTH, NOTEBOOKS, code_fingerprint, digest, project_dir
+from nbutils.artifacts import NOTEBOOKS, code_fingerprint, digest, project_dir
 from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.data.fingerprints import fingerprint_source
+from nbutils.described import Described
 from nbutils.errors import DataError
 from nbutils.params.base import StageParameters
 from nbutils.params.study import Study, is_plumbing
 from nbutils.processor import describe_processor
+from nbutils.report_folders import SUMMARY
 
 if TYPE_CHECKING:
     from nbutils.progress import Limits, Progress
@@ -27,7 +28,6 @@ TRAINER = "accelerate"  # what transformers.Trainer stands on
 DECISIVE_OF = {"error_analysis": ("captum", "cleanlab")}
 LORA = "peft"  # decides too, where it is used
 NOTEBOOK = "notebook.ipynb"
-KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")  # of a stage
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class RunOptions:
     limits: Limits | None = None
 
 
-@dataclass
-class StudyRun:
+@dataclass(repr=False)
+class StudyRun(Described):
     """A run of a study: its stages so far, and how it ended."""
 
     study: Study
@@ -82,6 +82,20 @@ class StudyRun:
     last_completed: bool = False  # whether a report of an earlier, completed run is kept
     made: list[Path] = field(default_factory=list)  # folders that were not there before
     in_use: ExitStack = field(default_factory=ExitStack)  # holds the stages that it reads
+
+    _title = "Run of a study"
+
+    def _facts(self) -> dict[str, Any]:
+        done = [f"{run.stage}{' (was there)' if run.reused else ''}" for run in self.stages]
+        return {
+            "study": self.study.name,
+            "status": self.status,
+            **({"problem": self.problem} if self.problem else {}),
+            "stages": done or "none yet",
+            "seconds": round(sum(run.seconds for run in self.stages), 1),
+            "report": self.report_dir / SUMMARY,
+            "command": self.command,
+        }
 
     @property
     def runs_dir(self) -> Path:

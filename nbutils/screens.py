@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from nbutils.artifacts import NOTEBOOKS
 from nbutils.params.study import Study
 from nbutils.published import compare_with_target
 from nbutils.report.page import Comparison, Link, Page, Step
+from nbutils.report_folders import LAST_COMPLETED, SUMMARY, TITLES, page_name
 from nbutils.runs import StudyRun
 from nbutils.stage_screens import SCREENS, Results, kind_of_names
 from nbutils.views.advice import link_to_section, say_worth
 
-TITLES = {
-    "data_prep": "Data preparation",
-    "fine_tune": "Fine-tuning",
-    "error_analysis": "Error analysis",
-    "benchmark": "Benchmark",
-}
-SUMMARY = "index.html"
 MOST_STEPS = 3  # on a first screen; the page of the error analysis has the others
-LAST_COMPLETED = "last-completed"  # in a report's folder: the pages from before a run failed
-
-
-def page_name(stage: str) -> str:
-    """Return the file name of a stage's page."""
-    return Path(NOTEBOOKS[stage]).with_suffix(".html").name
 
 
 def stage_page(run: StudyRun, results: Results, manifest: Mapping[str, Any], stage: str) -> Page:

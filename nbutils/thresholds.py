@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nbutils.described import Described
 from nbutils.label_sets import BoolArray, to_indicators
 
 DEFAULT = 0.5
@@ -17,8 +19,8 @@ FEWEST_POSITIVES = 10  # validation texts with a label, from which its threshold
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Thresholds:
+@dataclass(frozen=True, repr=False)
+class Thresholds(Described):
     """The thresholds of K labels and what they rest on.
 
     Attributes
@@ -35,6 +37,17 @@ class Thresholds:
     values: FloatArray
     positives: NDArray[np.int64]
     chosen: BoolArray
+
+    _title = "Thresholds of labels"
+
+    def _facts(self) -> dict[str, Any]:
+        if not len(self.values):
+            return {"labels": 0}
+        return {
+            "labels": len(self.values),
+            "chosen on validation": int(self.chosen.sum()),
+            "thresholds": f"{self.values.min():.2f} to {self.values.max():.2f}",
+        }
 
     def table(self, label_names: Sequence[str]) -> pd.DataFrame:
         """Return one row per label: `label, threshold, positives, chosen`."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nbutils.analysis.advice import Advice
 from nbutils.analysis.beliefs import read_beliefs
 from nbutils.analysis.errors import Errors
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.metrics import Score, proportion, wilson_interval
 from nbutils.ranking import Ordered
@@ -24,8 +25,8 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Abstention:
+@dataclass(frozen=True, repr=False)
+class Abstention(Described):
     """What a model gets wrong when it answers only the texts that it is surest of.
 
     Attributes

@@ -19,14 +19,15 @@ from nbutils.analysis.temperature import (
     fit_temperature,
     measure_confidence,
 )
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, repr=False)
+class Calibration(Described):
     """How far the confidence of predictions on the test split can be believed.
 
     Attributes

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from nbutils.analysis.advice import Advice
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import say_labels
 from nbutils.prediction_files import DYNAMICS
@@ -26,8 +27,8 @@ BELIEVED = 0.5  # probability of the given label, on average and in the last epo
 MOST_HARD = 100  # hard texts that findings list
 
 
-@dataclass(frozen=True)
-class TrainingMap:
+@dataclass(frozen=True, repr=False)
+class TrainingMap(Described):
     """How the belief in each training label moved from epoch to epoch.
 
     Attributes

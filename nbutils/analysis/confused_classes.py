@@ -16,6 +16,7 @@ from nbutils.analysis.confusion import order_classes, reorder, top_confusions
 from nbutils.analysis.errors import Errors
 from nbutils.analysis.multi_label import MultiLabelErrors
 from nbutils.analysis.overlaps import find_overlaps
+from nbutils.described import Described
 
 IntArray = NDArray[np.int64]
 
@@ -26,8 +27,8 @@ MOST_OVERLAPS = 3  # advised on
 MANY = 50  # texts that nobody reads all of
 
 
-@dataclass(frozen=True)
-class ConfusedClasses:
+@dataclass(frozen=True, repr=False)
+class ConfusedClasses(Described):
     """Which classes are taken for which; one label per text.
 
     Parameters
@@ -92,8 +93,8 @@ class ConfusedClasses:
         )
 
 
-@dataclass(frozen=True)
-class ConfusedLabels:
+@dataclass(frozen=True, repr=False)
+class ConfusedLabels(Described):
     """Which labels are missed, and which are given to texts that have them not.
 
     Parameters

@@ -10,6 +10,7 @@ import pandas as pd
 
 from nbutils.analysis.label_noise import FloatArray, LabelNoise, estimate_noise
 from nbutils.analysis.mistakes import probabilities
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import (
     BoolArray,
@@ -26,8 +27,8 @@ NOTHING = "(nothing)"
 PAIRS = ["label", "suggested_label", "estimated", "suspects"]
 
 
-@dataclass(frozen=True)
-class LabelCheck:
+@dataclass(frozen=True, repr=False)
+class LabelCheck(Described):
     """What the predictions of one model, or of one cross-validation, say of the labels.
 
     Attributes

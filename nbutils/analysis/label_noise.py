@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nbutils.described import Described
 from nbutils.label_sets import BoolArray, IntArray
 
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class LabelNoise:
+@dataclass(frozen=True, repr=False)
+class LabelNoise(Described):
     """Wrong labels among N, one per text, of K classes.
 
     Attributes

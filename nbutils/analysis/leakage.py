@@ -14,6 +14,7 @@ from nbutils.analysis.errors import Errors, tested_texts
 from nbutils.data.duplicates import find_duplicates
 from nbutils.data.sampling import bounded_sample
 from nbutils.data.shingles import jaccard, same_words, shingle_texts
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import holds_sets
 from nbutils.metrics import Score, proportion
@@ -27,8 +28,8 @@ SHOWN = 20
 BoolArray = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Leakage:
+@dataclass(frozen=True, repr=False)
+class Leakage(Described):
     """Test texts that have a copy in training, and the accuracy without them.
 
     Attributes

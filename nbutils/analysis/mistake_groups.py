@@ -20,6 +20,7 @@ from nbutils.analysis.confused_classes import (
 from nbutils.analysis.errors import Errors
 from nbutils.analysis.mistakes import probabilities
 from nbutils.analysis.multi_label import MultiLabelErrors
+from nbutils.described import Described
 from nbutils.label_sets import holds_sets, say_labels, to_indicators
 
 MOST_MISTAKES = 1000  # that are shown; the file has all
@@ -30,8 +31,8 @@ OUTCOMES = {"missed": "missed", "spurious": "given wrongly", "right": "given rig
 TAIL = 0.1  # share of the test texts that are short, and that are long
 
 
-@dataclass(frozen=True)
-class MistakeGroups:
+@dataclass(frozen=True, repr=False)
+class MistakeGroups(Described):
     """Mistakes with the groups that they are read in, and what speaks for a cause.
 
     Parameters

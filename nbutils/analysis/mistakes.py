@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbutils.data.labelled_texts import metadata_columns
+from nbutils.described import name_some
 
 PROBABILITY_PREFIX = "prob_"
 
@@ -59,6 +60,34 @@ def find_mistakes(
     found = found.sort_values(["confidence", "example_id"], ascending=[False, True])
     first = ["example_id", "split", *text_columns]
     return found[[*first, "label", "predicted", "confidence", "prob_label"]].reset_index(drop=True)
+
+
+def describe_errors(
+    test: pd.DataFrame, *, label_names: Sequence[str], pairs: pd.DataFrame
+) -> dict[str, Any]:
+    """Return what errors come to, by name: how many texts, mistakes and classes, and which lead.
+
+    Parameters
+    ----------
+    test
+        Predictions of the test split.
+    label_names
+        K names, index = id.
+    pairs
+        `label, predicted, count`, the most frequent mistakes first.
+    """
+    wrong = int((test["label"] != test["predicted"]).sum())
+    share = f", {100 * wrong / len(test):.1f} %" if len(test) else ""
+    most = [
+        f"{row['label']} as {row['predicted']} ({row['count']:,})"
+        for row in pairs.to_dict("records")
+    ]
+    return {
+        "test texts": len(test),
+        "wrong": f"{wrong:,}{share}",
+        "classes": f"{len(label_names)}: {name_some(label_names)}",
+        "most frequent mistakes": most or "none",
+    }
 
 
 def label_names_of(predictions: pd.DataFrame) -> tuple[str, ...]:

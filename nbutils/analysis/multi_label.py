@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbutils.analysis.mistakes import probabilities
+from nbutils.analysis.mistakes import describe_errors, probabilities
+from nbutils.described import Described
 from nbutils.label_sets import BoolArray, say_labels, set_column, to_indicators, to_sets
 from nbutils.metrics import wilson_interval
 from nbutils.set_metrics import score_labels
@@ -20,8 +21,8 @@ NOTHING = "(nothing)"
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class MultiLabelErrors:
+@dataclass(frozen=True, repr=False)
+class MultiLabelErrors(Described):
     """Missed and spurious labels in the predictions of held-out texts.
 
     Parameters
@@ -39,6 +40,11 @@ class MultiLabelErrors:
     label_names: tuple[str, ...]
     unit: str = "answers"
     score_name: str = "micro F1"
+
+    _title = "Errors on the test split"
+
+    def _facts(self) -> dict[str, Any]:
+        return describe_errors(self.test, label_names=self.label_names, pairs=self.pairs(most=3))
 
     @property
     def test(self) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from nbutils.analysis.errors import tested_texts
 from nbutils.analysis.saliency import worst_mistakes
 from nbutils.analysis.saved_model import SavedModel, Texts, texts_of_rows
 from nbutils.bootstrap import resample_rows
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import say_labels, set_column
 from nbutils.metrics import Score, proportion
@@ -32,8 +33,8 @@ MOST_LISTED = 500  # neighbours in findings.json
 MOST_COUNTED = 50  # mistakes, and right predictions, whose neighbours are counted
 
 
-@dataclass(frozen=True)
-class Neighbours:
+@dataclass(frozen=True, repr=False)
+class Neighbours(Described):
     """The nearest training texts of mistakes, by cosine of what the model's last layer reads.
 
     Attributes

@@ -15,6 +15,7 @@ from nbutils.analysis.advice import Advice
 from nbutils.analysis.errors import tested_texts
 from nbutils.analysis.saved_model import SavedModel, Texts, texts_of_rows
 from nbutils.analysis.text_changes import CHANGES, Change
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import indicate_labels, say_labels, set_column, to_sets
 from nbutils.metrics import proportion
@@ -24,8 +25,8 @@ MOST_FLIPS = 200  # in findings.json
 REMEDIES = {change.name: change.remedy for change in CHANGES}
 
 
-@dataclass(frozen=True)
-class Perturbations:
+@dataclass(frozen=True, repr=False)
+class Perturbations(Described):
     """What small changes did to the predictions of some test texts.
 
     Attributes

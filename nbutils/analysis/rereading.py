@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nbutils.described import Described
 from nbutils.metrics import proportion
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ BoolArray = NDArray[np.bool_]
 Predict = Callable[[Sequence[str]], FloatArray]
 
 
-@dataclass(frozen=True)
-class Reread:
+@dataclass(frozen=True, repr=False)
+class Reread(Described):
     """Predictions of cut texts made once more, on their last tokens in place of the first.
 
     Attributes
@@ -61,8 +62,8 @@ class Reread:
         }
 
 
-@dataclass(frozen=True)
-class Chosen:
+@dataclass(frozen=True, repr=False)
+class Chosen(Described):
     """Cut test texts that are read again, and how many there are to choose from.
 
     Attributes

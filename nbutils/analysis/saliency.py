@@ -16,6 +16,7 @@ from nbutils.analysis.errors import Errors
 from nbutils.analysis.mistakes import probabilities
 from nbutils.analysis.saved_model import SavedModel, Texts, texts_of_rows
 from nbutils.analysis.word_scores import score_words
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import BoolArray, holds_sets, indicate_labels
 
@@ -27,8 +28,8 @@ FloatArray = NDArray[np.float64]
 MOST_WORDS = 5  # of each side in findings.json
 
 
-@dataclass(frozen=True)
-class Saliency:
+@dataclass(frozen=True, repr=False)
+class Saliency(Described):
     """What the words of some mistakes add to the output that was wrong.
 
     Attributes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nbutils.analysis.errors import Errors, tested_texts
 from nbutils.data.sampling import bounded_sample
+from nbutils.described import Described
 from nbutils.params.cutting import Cutting
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ MOST_MEASURED = 30_000  # test texts whose tokens are counted; more are sampled
 MOST_CHARACTERS = 8_000_000
 
 
-@dataclass(frozen=True)
-class SavedModel:
+@dataclass(frozen=True, repr=False)
+class SavedModel(Described):
     """A finished fine_tune folder; nothing is read before it is needed.
 
     Parameters
@@ -48,6 +49,11 @@ class SavedModel:
     folder: Path
     errors: Errors
     kept: dict[str, FloatArray] = field(default_factory=dict, repr=False, compare=False)
+
+    _title = "Saved model"
+
+    def _facts(self) -> dict[str, Any]:
+        return {"folder": self.folder, **self.errors._facts()}
 
     @cached_property
     def cutting(self) -> Cutting:

@@ -16,6 +16,7 @@ from nbutils.analysis.beliefs import SetBeliefs, read_beliefs
 from nbutils.analysis.errors import Errors
 from nbutils.analysis.weak_classes import WeakClass, find_weak_classes
 from nbutils.bootstrap import resample_rows
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import flatten_labels, holds_sets, set_column, to_indicators
 from nbutils.metrics import Score, confusion_matrix, score_matrix
@@ -26,8 +27,8 @@ from nbutils.set_metrics import compare_micro_f1, score_given_sets, score_label_
 TFIDF, MAJORITY = "TF-IDF baseline", "majority class"
 
 
-@dataclass(frozen=True)
-class Rival:
+@dataclass(frozen=True, repr=False)
+class Rival(Described):
     """Something that the model has to beat.
 
     Attributes
@@ -45,8 +46,8 @@ class Rival:
     against: PairedDifference
 
 
-@dataclass(frozen=True)
-class ModelScores:
+@dataclass(frozen=True, repr=False)
+class ModelScores(Described):
     """The scores of a model on the test split.
 
     Attributes

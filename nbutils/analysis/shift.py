@@ -19,6 +19,7 @@ from nbutils.analysis.advice import Advice
 from nbutils.analysis.two_samples import tell_apart
 from nbutils.analysis.words import WordCounts, count_words, joined_texts
 from nbutils.data.sampling import bounded_sample
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import flatten_labels
 from nbutils.metrics import Score
@@ -36,8 +37,8 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Shift:
+@dataclass(frozen=True, repr=False)
+class Shift(Described):
     """Differences between training and test texts.
 
     Attributes

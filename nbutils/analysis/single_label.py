@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from nbutils.analysis.confusion import top_confusions
 from nbutils.analysis.findings import build_findings
-from nbutils.analysis.mistakes import find_mistakes
+from nbutils.analysis.mistakes import describe_errors, find_mistakes
+from nbutils.described import Described
 from nbutils.metrics import confusion_matrix, score_classes
 
 
-@dataclass(frozen=True)
-class SingleLabelErrors:
+@dataclass(frozen=True, repr=False)
+class SingleLabelErrors(Described):
     """Wrong classes in the predictions of held-out texts.
 
     Parameters
@@ -32,6 +33,11 @@ class SingleLabelErrors:
     label_names: tuple[str, ...]
     unit: str = "texts"
     score_name: str = "accuracy"
+
+    _title = "Errors on the test split"
+
+    def _facts(self) -> dict[str, Any]:
+        return describe_errors(self.test, label_names=self.label_names, pairs=self.pairs(most=3))
 
     @property
     def test(self) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbutils.analysis.attributes import Attribute
+from nbutils.described import Described
 from nbutils.metrics import wilson_interval
 
 FALSE_DISCOVERIES = 0.05  # rate that is held
@@ -21,8 +22,8 @@ COLUMNS = ("family", "slice", "n", "mistakes", "rate", "low", "high", "rest_rate
 BoolArray = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Scored:
+@dataclass(frozen=True, repr=False)
+class Scored(Described):
     """All slices that were tried: `table` with a row for each, `members` (N, M) of 0 and 1."""
 
     table: pd.DataFrame

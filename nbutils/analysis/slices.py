@@ -23,6 +23,7 @@ from nbutils.analysis.slice_tests import (
     tell_once,
 )
 from nbutils.data.sampling import bounded_sample
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import holds_sets
 
@@ -40,8 +41,8 @@ EXAMPLES = (3, 3)  # slices of which mistakes are shown, and how many of each
 BoolArray = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Slices:
+@dataclass(frozen=True, repr=False)
+class Slices(Described):
     """Slices that do worse than the rest.
 
     Attributes

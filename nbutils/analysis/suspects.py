@@ -12,6 +12,7 @@ import pandas as pd
 from nbutils.analysis.advice import Advice
 from nbutils.analysis.label_checks import LabelCheck, check_labels_of
 from nbutils.artifacts import write_text
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ class Training(Protocol):
         """Return `example_id, text[, text_pair]` of each of them."""
 
 
-@dataclass(frozen=True)
-class Suspects:
+@dataclass(frozen=True, repr=False)
+class Suspects(Described):
     """Labels that a model which has not seen them takes for wrong.
 
     Attributes

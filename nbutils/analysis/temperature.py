@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nbutils.analysis.beliefs import Beliefs
 from nbutils.analysis.reliability import bin_by_confidence, calibration_error
 from nbutils.bootstrap import resample_rows
+from nbutils.described import Described
 from nbutils.metrics import Score
 
 LOWEST, HIGHEST = 0.05, 20.0
@@ -21,8 +22,8 @@ LEAST_WORTH = 0.02  # of the log loss: a temperature of 0.99 may be no chance, a
 MOST_FITTED = 20_000  # validation texts; one number needs no more
 
 
-@dataclass(frozen=True)
-class Confidence:
+@dataclass(frozen=True, repr=False)
+class Confidence(Described):
     """How good a model's probabilities are on N texts.
 
     Attributes

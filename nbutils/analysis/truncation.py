@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nbutils.analysis.advice import Advice
 from nbutils.analysis.errors import tested_texts
 from nbutils.analysis.rereading import Reread, choose_cut, reread_tails
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import holds_sets
 from nbutils.metrics import proportion
@@ -29,8 +30,8 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Truncation:
+@dataclass(frozen=True, repr=False)
+class Truncation(Described):
     """What is cut of the test texts, and how accuracy goes with it.
 
     Attributes

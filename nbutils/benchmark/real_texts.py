@@ -17,6 +17,7 @@ from nbutils.benchmark.subject import Subject, Work
 from nbutils.benchmark.trainer import TrainerRecipe, build_trainer, rows_of
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 from nbutils.data.loading import load_labelled_texts
+from nbutils.described import Described
 from nbutils.params.benchmark import BenchmarkParams
 from nbutils.params.cutting import Cutting
 from nbutils.params.data_prep import DataPrepParams
@@ -35,8 +36,8 @@ OURS = "nbutils"
 RATE = 5e-5
 
 
-@dataclass(frozen=True)
-class RealTexts:
+@dataclass(frozen=True, repr=False)
+class RealTexts(Described):
     """Texts of a dataset with label ids (N,), and the names of the K classes."""
 
     texts: list[str]

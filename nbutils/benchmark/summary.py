@@ -21,6 +21,7 @@ from nbutils.benchmark.real_texts import DYNAMIC, DYNAMIC_BF16, OURS, PADDED
 from nbutils.benchmark.steps import N_CLASSES, count_work
 from nbutils.benchmark.verdicts import compare_accuracy
 from nbutils.checkpoints.loading import load_classifier
+from nbutils.described import Described
 from nbutils.errors import NbutilsError
 from nbutils.params.benchmark import BenchmarkParams
 from nbutils.processor import describe_processor
@@ -62,8 +63,8 @@ def describe_bench() -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Measurements:
+@dataclass(frozen=True, repr=False)
+class Measurements(Described):
     """All that was measured, as `alternate` returns it: one row per measurement.
 
     Attributes

@@ -13,6 +13,7 @@ import pandas as pd
 
 from nbutils.data.sampling import bounded_sample
 from nbutils.data.shingles import WORD_PATTERN
+from nbutils.described import Described
 from nbutils.label_sets import BoolArray, holds_sets, set_column, to_indicators, to_sets
 from nbutils.metrics import Score, score_classes, score_predictions
 from nbutils.set_metrics import score_label_sets, score_labels
@@ -26,8 +27,8 @@ INVERSE_PENALTY = 10.0  # sklearn's C; with 1.0, rows of length 1 are underfitte
 HEADLINES = {"accuracy": "accuracy", "micro_f1": "micro F1"}
 
 
-@dataclass(frozen=True)
-class Baseline:
+@dataclass(frozen=True, repr=False)
+class Baseline(Described):
     """A fitted baseline's predictions and scores.
 
     Attributes
@@ -46,6 +47,16 @@ class Baseline:
     scores: Mapping[str, Mapping[str, Score]]
     classes: pd.DataFrame
     trained_on: int
+
+    _title = "Baseline: TF-IDF with logistic regression"
+
+    def _facts(self) -> dict[str, Any]:
+        firsts = {split: headline_score(scores) for split, scores in self.scores.items() if scores}
+        return {
+            **{f"{split} {name}": score for split, (name, score) in firsts.items()},
+            "classes": len(self.classes),
+            "trained on": f"{self.trained_on:,} texts",
+        }
 
     def table(self) -> pd.DataFrame:
         """Return the scores as rows of `name`, `value`, `low`, `high`."""

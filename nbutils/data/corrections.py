@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbutils.data.delimited_files import DELIMITERS, find_delimited_columns, read_fields
 from nbutils.data.sources import find_source
 from nbutils.data.text_files import refuse_empty, refuse_other_encodings
+from nbutils.described import Described
 from nbutils.errors import DataError, suggest
 from nbutils.label_sets import BETWEEN, NO_LABEL, flatten_labels, say_labels, set_column
 from nbutils.params.data_prep import DataPrepParams
@@ -42,8 +43,8 @@ class Corrections:
     labels: Mapping[int, Label]
 
 
-@dataclass(frozen=True)
-class Corrected:
+@dataclass(frozen=True, repr=False)
+class Corrected(Described):
     """Texts with their labels corrected.
 
     Attributes

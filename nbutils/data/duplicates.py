@@ -11,14 +11,15 @@ import pandas as pd
 
 from nbutils.data.minhash import Positions, find_near_groups
 from nbutils.data.shingles import same_words
+from nbutils.described import Described
 from nbutils.label_sets import flatten_labels
 
 FOLDED = 50_000  # texts that are Python strings at once
 SPLIT_RANK = {"test": 0, "validation": 1, "train": 2, "": 2}
 
 
-@dataclass(frozen=True)
-class Duplicates:
+@dataclass(frozen=True, repr=False)
+class Duplicates(Described):
     """Which of N rows are copies of which.
 
     Attributes
@@ -54,8 +55,8 @@ class Duplicates:
         return int((distinct["group"].value_counts() > 1).sum())
 
 
-@dataclass(frozen=True)
-class Cleaned:
+@dataclass(frozen=True, repr=False)
+class Cleaned(Described):
     """What is left after copies were dealt with.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nbutils.data.columns import Columns
+from nbutils.described import Described, name_some
 from nbutils.label_sets import Task, flatten_labels
 
 FRAME_COLUMNS = ("example_id", "text", "text_pair", "label", "split")
@@ -22,8 +23,8 @@ def metadata_columns(names: Iterable[Hashable]) -> list[str]:
     return [name for name in map(str, names) if name.startswith(METADATA)]
 
 
-@dataclass(frozen=True)
-class LabelledTexts:
+@dataclass(frozen=True, repr=False)
+class LabelledTexts(Described):
     """Labelled text, ready to be checked and split.
 
     Attributes
@@ -58,6 +59,21 @@ class LabelledTexts:
     notes: tuple[str, ...] = ()
     task: Task = "single_label"
     corrections: Mapping[str, Any] = field(default_factory=dict)
+
+    _title = "Labelled texts"
+
+    def _facts(self) -> dict[str, Any]:
+        splits = {split or "to be split": n for split, n in self.split_sizes().items()}
+        pair = [] if self.columns.text_pair is None else [self.columns.text_pair]
+        return {
+            "source": self.source,
+            "texts": len(self.frame),
+            "labels per text": "any number" if self.task == "multi_label" else "one",
+            "classes": f"{len(self.label_names)}: {name_some(self.label_names)}",
+            **splits,
+            "columns read": [self.columns.text, *pair, self.columns.label],
+            "dropped as empty": self.counts.get("dropped_empty", 0),
+        }
 
     def with_frame(self, frame: pd.DataFrame) -> LabelledTexts:
         """Return the same texts with another frame: fewer rows, or splits filled in."""

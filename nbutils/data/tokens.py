@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nbutils.data.sampling import bounded_sample
+from nbutils.described import Described
 from nbutils.label_sets import flatten_labels
 from nbutils.params.cutting import Cutting
 
@@ -19,8 +20,8 @@ MOST_CHARACTERS = 25_000_000  # of those rows: fewer are sampled where texts are
 BATCH = 2_000  # rows tokenized at once
 
 
-@dataclass(frozen=True)
-class TokenReport:
+@dataclass(frozen=True, repr=False)
+class TokenReport(Described):
     """Token counts of N texts, or of a sample of them.
 
     Attributes

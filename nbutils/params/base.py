@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Any, ClassVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from typing_extensions import Self
 
 from nbutils.errors import ParameterError, suggest
+from nbutils.tables import Facts
 
 SIMPLE_TYPES = (str, int, float, bool, list, type(None))
 SEEN_CELLS = "_nbutils_seen_cells"
@@ -67,6 +69,30 @@ class Parameters(BaseModel):
         except ValidationError as error:
             raise ParameterError(explain(error, cls)) from None
 
+    def changes(self) -> dict[str, Any]:
+        """Return the values that are not the defaults, by name."""
+        return {
+            name: getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if getattr(self, name) != field.get_default(call_default_factory=True)
+        }
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield what `repr` shows: the same model is made from it."""
+        yield from self.changes().items()
+
+    def _repr_html_(self) -> str:
+        return Facts(
+            self._facts(), caption=f"Parameters: {self.section or type(self).__name__}"
+        )._repr_html_()
+
+    def _facts(self) -> dict[str, Any]:
+        changed = self.changes()
+        return {
+            name: _with_default(field, getattr(self, name), changed=name in changed)
+            for name, field in type(self).model_fields.items()
+        }
+
     @classmethod
     def from_cell(cls, namespace: Mapping[str, Any]) -> Self:
         """Build the model from the variables of a notebook's parameters cell.
@@ -85,6 +111,23 @@ class Parameters(BaseModel):
         """
         named = set(cls.model_fields) | _parameter_names(namespace)
         return cls.of({name: namespace[name] for name in sorted(named) if name in namespace})
+
+
+def _with_default(field: FieldInfo, value: Any, *, changed: bool) -> str:
+    if not changed or field.is_required():
+        return say_value(value)
+    return f"{say_value(value)} (default {say_value(field.get_default(call_default_factory=True))})"
+
+
+def say_value(value: Any) -> str:
+    """Return a value as one would write it in a study file: ``none``, ``0.0001``, ``a, b``."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(say_value, value)) or "none"
+    return str(value)
 
 
 def _parameter_names(namespace: Mapping[str, Any]) -> set[str]:

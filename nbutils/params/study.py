@@ -12,13 +12,14 @@ from typing_extensions import Self
 
 from nbutils.artifacts import STAGES, stages_with
 from nbutils.errors import ParameterError, suggest
-from nbutils.params.base import Parameters, StageParameters
+from nbutils.params.base import Parameters, StageParameters, say_value
 from nbutils.params.benchmark import BenchmarkParams
 from nbutils.params.cutting import CUTTING
 from nbutils.params.data_prep import DataPrepParams
 from nbutils.params.error_analysis import ErrorAnalysisParams
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.params.target import Target
+from nbutils.tables import Facts
 
 SECTIONS: dict[str, type[StageParameters]] = {
     "data_prep": DataPrepParams,
@@ -50,6 +51,18 @@ class Study(Parameters):
     benchmark: BenchmarkParams | None = Field(
         None, description="measure speed; such a study has no other section"
     )
+
+    def _repr_html_(self) -> str:
+        return Facts(self._facts(), caption=f"Study {self.name}")._repr_html_()
+
+    def _facts(self) -> dict[str, Any]:
+        sections = {name: getattr(self, name) for name in self.stages}
+        return {
+            "description": self.description or "none",
+            "seed": self.seed,
+            **({} if self.target is None else {"target": self.target}),
+            **{name: _say_changes(section) for name, section in sections.items()},
+        }
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -114,6 +127,12 @@ class Study(Parameters):
         if self.benchmark is None:
             _unshare_the_tokenizer(values)
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _say_changes(section: StageParameters) -> str:
+    changes = section.changes().items()
+    said = [f"{name} {say_value(value)}" for name, value in changes]
+    return "; ".join(said) or "all defaults"
 
 
 def is_plumbing(section: type[Parameters], field: str) -> bool:

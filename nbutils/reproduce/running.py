@@ -14,9 +14,10 @@ from nbutils.artifacts import STAGES, digest, read_json
 from nbutils.errors import CheckpointError, DataError, NotebookFailedError, ParameterError
 from nbutils.locks import Waiting, locked
 from nbutils.params.study import Study
-from nbutils.publishing import MANIFEST, fingerprint_predictions
+from nbutils.publishing import fingerprint_predictions
 from nbutils.report.carried import read_test_rows, unpack_predictions
 from nbutils.report.page import read_manifest
+from nbutils.report_folders import MANIFEST
 from nbutils.reproduce.checking import Check, check_checkpoint, check_data, check_seals
 from nbutils.reproduce.comparing import Comparison, compare_manifests
 from nbutils.reproduce.rebuilding import rebuild_study

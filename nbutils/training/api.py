@@ -43,12 +43,18 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class FineTuned(Classifier):
     """A fine-tuned classifier with the history and the recipe of its training."""
 
     history: History
     params: FineTuneParams
+
+    def _facts(self) -> dict[str, Any]:
+        history = self.history._facts()
+        told = ("steps", "ended", "validation accuracy", "time")
+        trained = {name: history[name] for name in told if name in history}
+        return {"pretrained": self.params.model, **super()._facts(), **trained}
 
 
 def fine_tune(

@@ -15,7 +15,8 @@ from nbutils.artifacts import write_json
 from nbutils.batching import encode_texts
 from nbutils.checkpoints.loading import quiet_transformers
 from nbutils.chunks import head_size
-from nbutils.label_sets import BoolArray, to_sets
+from nbutils.described import Described, name_some
+from nbutils.label_sets import BETWEEN, NO_LABEL, BoolArray, to_sets
 from nbutils.params.cutting import Cutting
 from nbutils.prediction import predict_logits, softmax
 from nbutils.thresholds import Thresholds
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
 PREPROCESSING_FILE = "nbutils.json"
 
 
-@dataclass(frozen=True)
-class Predictions(Sequence[Labels]):
+def _say_label(label: Labels) -> str:
+    return BETWEEN.join(map(str, label)) or NO_LABEL if isinstance(label, tuple) else str(label)
+
+
+@dataclass(frozen=True, repr=False)
+class Predictions(Described, Sequence[Labels]):
     """Predicted labels of N texts, in their order: a sequence of labels, with probabilities.
 
     Attributes
@@ -46,6 +51,15 @@ class Predictions(Sequence[Labels]):
     pred_probs: NDArray[np.float64]
     label_names: tuple[str, ...]
 
+    _title = "Predictions"
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "texts": len(self),
+            "classes": f"{len(self.label_names)}: {name_some(self.label_names)}",
+            "labels": name_some([_say_label(label) for label in self.labels]),
+        }
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -57,8 +71,8 @@ class Predictions(Sequence[Labels]):
         return self.labels[place]
 
 
-@dataclass(frozen=True)
-class Classifier:
+@dataclass(frozen=True, repr=False)
+class Classifier(Described):
     """A fine-tuned model with all that its predictions depend on.
 
     Attributes
@@ -83,6 +97,19 @@ class Classifier:
     cutting: Cutting
     precision: str
     thresholds: Thresholds | None = None
+
+    _title = "Fine-tuned classifier"
+
+    def _facts(self) -> dict[str, Any]:
+        weights = sum(weight.numel() for weight in self.model.parameters())
+        several = self.classes.task == "multi_label"
+        return {
+            "model": f"{type(self.model).__name__}, {weights / 1e6:.1f} million weights",
+            "classes": f"{len(self.classes.names)}: {name_some(self.classes.names)}",
+            "labels per text": "any number" if several else "one",
+            "cuts long texts": self.cutting.describe(),
+            "computes": f"{self.model.device}, {self.precision}",
+        }
 
     def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
         """Label texts; dropout is off, whatever mode the model was left in.

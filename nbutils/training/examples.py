@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbutils.batching import Encoded, encode_texts
+from nbutils.described import Described
 from nbutils.errors import DataError
 from nbutils.label_sets import Task
 from nbutils.params.cutting import Cutting
@@ -23,8 +24,8 @@ Label = str | int
 Labels = Label | tuple[Label, ...]  # of one text: its label, or all that it has
 
 
-@dataclass(frozen=True)
-class LabelledBatches:
+@dataclass(frozen=True, repr=False)
+class LabelledBatches(Described):
     """N tokenized texts with their labels.
 
     `labels` are ids of shape (N,), or indicators of shape (N, K), 0 or 1, where a text has any
@@ -45,8 +46,8 @@ class LabelledBatches:
         return found.hexdigest()
 
 
-@dataclass(frozen=True)
-class Examples:
+@dataclass(frozen=True, repr=False)
+class Examples(Described):
     """N texts, their N labels and, for a task on pairs, N second texts.
 
     `names` gives the classes' names where the data has them (a `ClassLabel` column).

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nbutils.described import Described
+
 
 @dataclass(frozen=True)
 class StepRecord:
@@ -40,8 +42,8 @@ class ValidationRecord:
     weighted_f1: float | None = None
 
 
-@dataclass
-class History:
+@dataclass(repr=False)
+class History(Described):
     """The records of a training and how it ended.
 
     `label_entropy` is the loss, in nats, of a model that has learnt the class shares of the
@@ -63,6 +65,24 @@ class History:
     notes: list[str] = field(default_factory=list)
     peak_memory_mib: float = 0.0
     dynamics: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+
+    _title = "Training history"
+
+    def _facts(self) -> dict[str, Any]:
+        seen = {}
+        if self.steps:
+            seen["training loss"] = f"{self.steps[-1].loss:.3f} nats, at the end"
+        if self.validations:
+            seen["validation accuracy"] = f"{self.validations[-1].accuracy:.1%}, at the end"
+        return {
+            "steps": f"{len(self.steps):,} of {self.total_steps:,}, epoch {self.epochs:.3g}",
+            "ended": self.stopped,
+            **seen,
+            "best step": "none" if self.best_step is None else self.best_step,
+            "time": f"{self.seconds:.0f} s, {self.tokens_per_second:,.0f} tokens/s",
+            "computed": f"{self.device}, {self.precision}",
+            **({"notes": list(self.notes)} if self.notes else {}),
+        }
 
     @property
     def losses(self) -> list[float]:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from nbutils.checkpoints.loading import load_tokenizer
+from nbutils.described import Described
 from nbutils.errors import ParameterError, TrainingDivergedError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.api import load_model
@@ -41,8 +42,8 @@ FALL = 0.05  # of the first losses: a loss that falls less proposes nothing
 FEWEST_STEPS = 20
 
 
-@dataclass(frozen=True)
-class RangeTest:
+@dataclass(frozen=True, repr=False)
+class RangeTest(Described):
     """What a range test found.
 
     Attributes
@@ -55,6 +56,12 @@ class RangeTest:
 
     points: pd.DataFrame
     proposed: float | None
+
+    _title = "Learning rate range test"
+
+    def _facts(self) -> dict[str, Any]:
+        proposed = "none" if self.proposed is None else f"{self.proposed:.2g}"
+        return {"proposed": proposed, "steps": len(self.points), "reading": str(self)}
 
     def __str__(self) -> str:
         """Return what is proposed, and why, as one sentence."""
