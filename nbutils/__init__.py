@@ -6,6 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nbutils.finished_runs.listing import list_runs
+    from nbutils.finished_runs.opening import open_run
+    from nbutils.finished_runs.run import FinishedRun
     from nbutils.training.api import FineTuned, fine_tune
     from nbutils.training.classifier import Classifier
     from nbutils.training.rate_range import RangeTest, find_learning_rate
@@ -15,11 +18,14 @@ __version__ = "0.1.0"
 __all__ = [
     "Classifier",
     "FineTuned",
+    "FinishedRun",
     "RangeTest",
     "__version__",
     "find_learning_rate",
     "fine_tune",
+    "list_runs",
     "load_fine_tuned",
+    "open_run",
 ]
 
 HOMES = {
@@ -29,6 +35,9 @@ HOMES = {
     "load_fine_tuned": "nbutils.training.saved",
     "find_learning_rate": "nbutils.training.rate_range",
     "RangeTest": "nbutils.training.rate_range",
+    "open_run": "nbutils.finished_runs.opening",
+    "list_runs": "nbutils.finished_runs.listing",
+    "FinishedRun": "nbutils.finished_runs.run",
 }
 
 

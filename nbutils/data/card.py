@@ -42,16 +42,17 @@ def build_data_card(
     Returns
     -------
     dict
-        `task`, `source`, `fingerprint`, `columns`, `counts`, `label_names`, `id2label`, `splits`,
-        `given_splits` (those that the data came with), `classes`, `duplicates`, `tokens`,
-        `baseline`, `notes` and `warnings` (plain sentences); and `label_sets` where texts have
-        several labels, `corrections` where labels were corrected.
+        `task`, `source`, `fingerprint`, `parameters`, `columns`, `counts`, `label_names`,
+        `id2label`, `splits`, `given_splits` (those that the data came with), `classes`,
+        `duplicates`, `tokens`, `baseline`, `notes` and `warnings` (plain sentences); and
+        `label_sets` where texts have several labels, `corrections` where labels were corrected.
     """
     sets = describe_label_sets(texts.frame["label"], texts.label_names)
     card: dict[str, Any] = {
         "task": texts.task,
         "source": texts.source,
         "fingerprint": fingerprint_source(params),
+        "parameters": params.model_dump(mode="json", exclude={"output_dir"}),
         "columns": {
             "text": texts.columns.text,
             "text_pair": texts.columns.text_pair,
