@@ -13,6 +13,7 @@ from typing import Any
 HOMES = {
     "LiveTraining": "nbutils.widgets.training",
     "LivePieces": "nbutils.widgets.pieces",
+    "RunPicker": "nbutils.widgets.run_picker",
 }
 __all__ = list(HOMES)
 
