@@ -142,15 +142,15 @@ class RunPicker(Widget):
     def _parts(self) -> _Parts:
         import ipywidgets
 
-        wide, narrow = ipywidgets.Layout(width="100%"), ipywidgets.Layout(width="auto")
+        auto, rows = ipywidgets.Layout(width="auto"), min(PAGE, max(3, len(self._all)))
         return _Parts(
             find=ipywidgets.Text(description="Find", placeholder="words, or epochs=3"),
             order=ipywidgets.Dropdown(description="Order", options=ORDERS, value=self._order),
-            earlier=ipywidgets.Button(description="Previous runs", layout=narrow),
-            later=ipywidgets.Button(description="Next runs", layout=narrow),
+            earlier=ipywidgets.Button(description="Previous runs", layout=auto),
+            later=ipywidgets.Button(description="Next runs", layout=auto),
             place=ipywidgets.HTML(),
-            refresh=ipywidgets.Button(description="Refresh", layout=narrow),
-            choices=ipywidgets.Select(description="Run", rows=PAGE, layout=wide),
+            refresh=ipywidgets.Button(description="Refresh", layout=auto),
+            choices=ipywidgets.Select(description="Run", rows=rows, layout=auto),
             facts=ipywidgets.HTML(),
         )
 
@@ -238,4 +238,5 @@ def _link(run: FinishedRun) -> str:
         f"{title}</a>"
         for title, href in found.items()
     )
-    return f"{words}; its pages open in new tabs:</p><p>{links}</p>"
+    # the server refuses links from one page to another, whose sandbox hides where they come from
+    return f"{words}; here each page opens by its own link:</p><p>{links}</p>"
