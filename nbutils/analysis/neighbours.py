@@ -189,7 +189,8 @@ def _represent(texts: Sequence[Texts], model: SavedModel) -> FloatArray:
     key = sha256(repr(texts).encode("utf-8", "surrogatepass")).hexdigest()
     if key not in model.kept:
         known, encoded = model.classifier, model.encode(texts)
-        model.kept[key] = represent(known.model, encoded, precision=known.precision)
+        with known.turn:
+            model.kept[key] = represent(known.model, encoded, precision=known.precision)
     return model.kept[key]
 
 
