@@ -133,11 +133,11 @@ def describe_output(weights: FloatArray, label_names: Sequence[str]) -> str:
     """Return a weighted sum of K logits in words: ``logit of “a” minus logit of “b”``."""
     order = np.argsort(-weights, kind="stable")
     terms = [(float(weights[k]), label_names[k]) for k in order if weights[k]]
-    shown, more = terms[:MOST_TERMS], len(terms) - MOST_TERMS
-    parts = [
-        f"{sign}{'' if abs(weight) == 1 else f'{abs(weight):.3g} times '}logit of \u201c{name}\u201d"
-        for place, (weight, name) in enumerate(shown)
-        for sign in ["minus " if weight < 0 else "plus " if place else ""]
-    ]
-    rest = f" and {more} more" if more > 0 else ""
-    return (" ".join(parts) or "nothing") + rest
+    said = " ".join(_describe_term(*term) for term in terms[:MOST_TERMS]).removeprefix("plus ")
+    more = len(terms) - MOST_TERMS
+    return (said or "nothing") + (f" and {more} more" if more > 0 else "")
+
+
+def _describe_term(weight: float, name: str) -> str:
+    times = "" if abs(weight) == 1 else f"{abs(weight):.3g} times "
+    return f"{'minus' if weight < 0 else 'plus'} {times}logit of \u201c{name}\u201d"
