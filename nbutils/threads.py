@@ -6,6 +6,7 @@ wait for each other, and each keeps its own numbers in its own cache.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -58,3 +59,24 @@ class Workers:
 
     def _begin(self) -> None:
         torch.set_num_threads(self.threads // self.count)  # of this thread
+
+
+class Turn:
+    """What a model is used in by one thread at a time; the same thread may enter it again.
+
+    A model that predicts has another encoder put into it and taken out again, which no other thread
+    may see half done. A copy, or one that was pickled, has a turn of its own: its model is another.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        self._lock.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def __reduce__(self) -> tuple[type[Turn], tuple[()]]:
+        return Turn, ()

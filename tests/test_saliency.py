@@ -14,12 +14,8 @@ from conftest import TOPICS, WORDS
 from finished import Finished, ask_all
 
 from nbutils.analysis.errors import find_errors
-from nbutils.analysis.saliency import (
-    Saliency,
-    completeness_error,
-    explain_mistakes,
-    worst_mistakes,
-)
+from nbutils.analysis.questions import completeness_error
+from nbutils.analysis.saliency import Saliency, explain_mistakes, worst_mistakes
 from nbutils.analysis.saved_model import SavedModel
 from nbutils.errors import CheckpointError, NotApplicableError
 from nbutils.sections import Sections

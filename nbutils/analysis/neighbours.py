@@ -96,6 +96,49 @@ class Neighbours(Described):
         return [Advice(action, evidence, None, "neighbours")]
 
 
+@dataclass(frozen=True)
+class TrainingIndex:
+    """Training texts among which the nearest are looked for; they are read when first asked for.
+
+    Attributes
+    ----------
+    model
+        That reads them.
+    training
+        `example_id, text[, text_pair], label`, labels by name.
+    of
+        How many training texts there are, of which these may be a sample.
+    """
+
+    model: SavedModel
+    training: pd.DataFrame
+    of: int
+
+    @classmethod
+    def of_model(cls, model: SavedModel, data: Mapping[str, Any], *, seed: int) -> TrainingIndex:
+        """Return some training texts of a model, see `sample_training`."""
+        training, of = sample_training(data, model, seed=seed)
+        training["label"] = say_labels(training["label"], model.errors.label_names)
+        return cls(model, training, of)
+
+    def search(self, texts: Sequence[Texts]) -> tuple[NDArray[np.int64], FloatArray]:
+        """Return rows of `training` and cosines, shape (N, `NEAREST`) both, the nearest first."""
+        training = _represent(texts_of_rows(self.training), self.model)
+        cosines = _represent(texts, self.model) @ training.T
+        places = np.argsort(-cosines, axis=1, kind="stable")[:, :NEAREST]
+        return places, np.take_along_axis(cosines, places, axis=1)
+
+    def nearest(self, examples: pd.DataFrame) -> pd.DataFrame:
+        """Return the nearest training texts of examples, as in `Neighbours.near`.
+
+        Parameters
+        ----------
+        examples
+            `example_id, text[, text_pair], label, predicted`, labels by name.
+        """
+        return _list(examples, self.training, *self.search(texts_of_rows(examples)))
+
+
 def find_neighbours(
     model: SavedModel, data: Mapping[str, Any], *, examples: int, seed: int
 ) -> Neighbours:
@@ -120,26 +163,25 @@ def find_neighbours(
         `examples` is 0, nothing on the test split is wrong, or there are no training texts.
     """
     mistakes = worst_mistakes(model.errors, examples and max(examples, MOST_COUNTED))
-    training, of = sample_training(data, model, seed=seed)
+    index = TrainingIndex.of_model(model, data, seed=seed)
     test = tested_texts(model.errors)
     wrong = test.set_index("example_id").loc[mistakes["example_id"].tolist()].reset_index()
     looked_at = pd.concat([wrong, _sample_right(test, seed=seed)], ignore_index=True)
-    places, similarity = _nearest(texts_of_rows(looked_at), training, model)
+    places, similarity = index.search(texts_of_rows(looked_at))
     label_names = model.errors.label_names
-    training["label"] = say_labels(training["label"], label_names)
-    labels = training["label"].to_numpy(dtype=object)[places]
+    labels = index.training["label"].to_numpy(dtype=object)[places]
     predicted = np.array(say_labels(looked_at["predicted"], label_names), dtype=object)
     shares = (labels == predicted[:, None]).mean(axis=1)
     n, shown = len(wrong), mistakes.head(examples)
     return Neighbours(
         texts=shown,
-        near=_list(shown, training, places, similarity),
+        near=_list(shown, index.training, places, similarity),
         taught=proportion(int((shares[:n] > 0.5).sum()), n),
         as_predicted=mean_score(shares[:n], seed=seed),
         as_predicted_if_right=mean_score(shares[n:], seed=seed),
         purity=mean_score(_purity(labels[:n]), seed=seed),
-        searched=len(training),
-        of=of,
+        searched=len(index.training),
+        of=index.of,
     )
 
 
@@ -174,15 +216,6 @@ def _sample_right(test: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     return right.sample(min(len(right), MOST_COUNTED), random_state=seed)
 
 
-def _nearest(
-    texts: Sequence[Texts], training: pd.DataFrame, model: SavedModel
-) -> tuple[NDArray[np.int64], FloatArray]:
-    """Return rows of `training` and cosines, shape (N, `NEAREST`) both, the nearest first."""
-    cosines = _represent(texts, model) @ _represent(texts_of_rows(training), model).T
-    places = np.argsort(-cosines, axis=1, kind="stable")[:, :NEAREST]
-    return places, np.take_along_axis(cosines, places, axis=1)
-
-
 def _represent(texts: Sequence[Texts], model: SavedModel) -> FloatArray:
     """Return the representations of texts; those of the same texts are kept within a run."""
     from nbutils.analysis.representations import represent
@@ -190,7 +223,8 @@ def _represent(texts: Sequence[Texts], model: SavedModel) -> FloatArray:
     key = sha256(repr(texts).encode("utf-8", "surrogatepass")).hexdigest()
     if key not in model.kept:
         known, encoded = model.classifier, model.encode(texts)
-        model.kept[key] = represent(known.model, encoded, precision=known.precision)
+        with known.turn:
+            model.kept[key] = represent(known.model, encoded, precision=known.precision)
     return model.kept[key]
 
 

@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 from nbutils.analysis.advice import Advice
 from nbutils.analysis.errors import Errors
 from nbutils.analysis.mistakes import probabilities
-from nbutils.analysis.saved_model import SavedModel, Texts, texts_of_rows
-from nbutils.analysis.word_scores import score_words
+from nbutils.analysis.questions import (
+    MOST_WORDS,
+    Question,
+    attribute_words,
+    describe_output,
+    explaining,
+    top_words,
+)
+from nbutils.analysis.saved_model import SavedModel, texts_of_rows
 from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import BoolArray, holds_sets, indicate_labels
@@ -24,8 +31,6 @@ if TYPE_CHECKING:
     from nbutils.training.classifier import Classifier
 
 FloatArray = NDArray[np.float64]
-
-MOST_WORDS = 5  # of each side in findings.json
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,23 +65,11 @@ class Saliency(Described):
 
     def top_words(self, example_id: Any, *, most: int = MOST_WORDS) -> tuple[Any, Any]:
         """Return the words that say most for the output, and against it, with their scores."""
-        words = self.words[self.words["example_id"] == example_id]
-        words = words.assign(word=words["word"].str.lower())
-        totals = words.groupby("word", sort=False)["score"].sum().sort_values(kind="stable")
-        return totals[totals > 0].tail(most)[::-1], totals[totals < 0].head(most)
+        return top_words(self.words[self.words["example_id"] == example_id], most=most)
 
     def _top_words(self, example_id: Any) -> dict[str, Any]:
         sides = zip(("for", "against"), self.top_words(example_id), strict=True)
         return {name: [[word, float(score)] for word, score in own.items()] for name, own in sides}
-
-
-@dataclass(frozen=True)
-class _Question:
-    """Why the model said what it said of one text: `weights` (K,) make the output of the logits."""
-
-    texts: Texts
-    weights: FloatArray
-    output: str
 
 
 def explain_mistakes(model: SavedModel, *, examples: int) -> Saliency:
@@ -128,7 +121,7 @@ def worst_mistakes(errors: Errors, examples: int) -> pd.DataFrame:
     return mistakes
 
 
-def _ask(errors: Errors, mistakes: pd.DataFrame) -> list[_Question]:
+def _ask(errors: Errors, mistakes: pd.DataFrame) -> list[Question]:
     rows = errors.test.set_index("example_id").loc[mistakes["example_id"].tolist()]
     names = errors.label_names
     labels, predicted = (
@@ -137,7 +130,7 @@ def _ask(errors: Errors, mistakes: pd.DataFrame) -> list[_Question]:
     ask = _ask_sets if holds_sets(rows["label"]) else _ask_classes
     outputs = ask(labels, predicted, probabilities(rows, names), names)
     return [
-        _Question(texts, weights, output)
+        Question(texts, weights, output)
         for texts, (weights, output) in zip(texts_of_rows(mistakes), outputs, strict=True)
     ]
 
@@ -146,8 +139,7 @@ def _ask_classes(
     labels: BoolArray, predicted: BoolArray, _: FloatArray, names: Sequence[str]
 ) -> Iterator[tuple[FloatArray, str]]:
     for weights in predicted.astype(np.float64) - labels:
-        said, true = names[weights.argmax()], names[weights.argmin()]
-        yield weights, f"logit of \u201c{said}\u201d minus logit of \u201c{true}\u201d"
+        yield weights, describe_output(weights, names)
 
 
 def _ask_sets(
@@ -161,53 +153,10 @@ def _ask_sets(
 
 
 def _answer(
-    questions: Sequence[_Question], classifier: Classifier
+    questions: Sequence[Question], classifier: Classifier
 ) -> list[tuple[dict[str, float], pd.DataFrame]]:
     """Return of each question `value, baseline, error, steps`, and the scores of the words."""
-    from nbutils.encoder.swap import fast_encoder, refresh_encoder
     from nbutils.threads import Workers
 
-    model = classifier.model
-    with fast_encoder(model, precision=classifier.precision):
-        refresh_encoder(model)  # before threads share it
-        with Workers(model.device.type) as workers:
-            return workers.map(partial(_attribute, classifier=classifier), questions)
-
-
-def _attribute(
-    question: _Question, *, classifier: Classifier
-) -> tuple[dict[str, float], pd.DataFrame]:
-    from nbutils.analysis.integrated_gradients import attribute_tokens
-    from nbutils.analysis.tokens_read import read_pieces
-
-    pieces = read_pieces(question.texts, classifier.tokenizer, cutting=classifier.cutting)
-    found = [
-        attribute_tokens(
-            classifier.model,
-            piece,
-            weights=question.weights / len(pieces),  # the logits of a text are their mean
-            pad_token_id=int(classifier.tokenizer.pad_token_id),
-            precision=classifier.precision,
-        )
-        for piece in pieces
-    ]
-    value, baseline, total = (
-        sum(numbers)
-        for numbers in zip(*((a.value, a.baseline, a.tokens.sum()) for a in found), strict=True)
-    )
-    measures = {
-        "value": value,
-        "baseline": baseline,
-        "error": completeness_error(total, value - baseline),
-        "steps": sum(a.steps for a in found),
-    }
-    return measures, score_words(question.texts, pieces, [a.tokens for a in found])
-
-
-def completeness_error(total: float, difference: float) -> float:
-    """Return by how much a sum of attributions misses, as a share of what it should be.
-
-    Where it should be 0 and is not, that is 1.
-    """
-    missed = abs(total - difference)
-    return float(missed / (abs(difference) or abs(total))) if missed else 0.0
+    with explaining(classifier), Workers(classifier.model.device.type) as workers:
+        return workers.map(partial(attribute_words, classifier=classifier), questions)

@@ -111,7 +111,8 @@ class SavedModel(Described):
         from nbutils.training.objective import sigmoid
 
         known = self.classifier
-        logits = predict_logits(known.model, encoded, precision=known.precision)
+        with known.turn:
+            logits = predict_logits(known.model, encoded, precision=known.precision)
         if known.thresholds is not None:
             pred_probs = sigmoid(logits)
             given = known.decide(pred_probs)

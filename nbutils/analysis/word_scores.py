@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 COLUMNS = ["part", "start", "end", "word", "score"]
-WITH_APOSTROPHE = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)+")
+# Looked for from the beginnings of words alone: a word of 100,000 letters would take minutes.
+WITH_APOSTROPHE = re.compile(r"(?<![^\W\d_])[^\W\d_]+(?:['\u2019][^\W\d_]+)+")
 
 
 def score_words(

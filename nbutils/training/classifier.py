@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -19,6 +19,7 @@ from nbutils.described import Described, name_some
 from nbutils.label_sets import BETWEEN, NO_LABEL, BoolArray, to_sets
 from nbutils.params.cutting import Cutting
 from nbutils.prediction import predict_logits, softmax
+from nbutils.threads import Turn
 from nbutils.thresholds import Thresholds
 from nbutils.training.examples import Classes, Labels
 from nbutils.training.objective import sigmoid
@@ -89,6 +90,8 @@ class Classifier(Described):
         ``fp32`` or ``bf16``, as it was trained.
     thresholds
         From which probability on each label is given; none: the most probable is.
+    turn
+        Held by whoever uses the model: predictions may be asked for from several threads.
     """
 
     model: PreTrainedModel
@@ -97,6 +100,7 @@ class Classifier(Described):
     cutting: Cutting
     precision: str
     thresholds: Thresholds | None = None
+    turn: Turn = field(default_factory=Turn, repr=False, compare=False)
 
     _title = "Fine-tuned classifier"
 
@@ -127,7 +131,8 @@ class Classifier(Described):
             `texts` is a single string or holds something else than strings.
         """
         encoded = encode_texts(texts, self.tokenizer, cutting=self.cutting, text_pairs=text_pairs)
-        logits = predict_logits(self.model, encoded, precision=self.precision)
+        with self.turn:
+            logits = predict_logits(self.model, encoded, precision=self.precision)
         if self.thresholds is not None:
             pred_probs = sigmoid(logits)
             sets = to_sets(self.decide(pred_probs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,14 +60,24 @@ class NearTexts:
 
     def _card(self, row: Mapping[Any, Any]) -> str:
         facts = {name: row[name] for name in ("example_id", "label", "predicted", "confidence")}
-        near = "".join(
-            f'<li style="margin:.35em 0"><strong>{render_text(own["label"], limit=60)}</strong>, '
-            f"{SAID[own['said']]}; similarity {own['similarity']:.3f}, example "
-            f"{render_text(own['neighbour_id'])}<br>{_texts(own)}</li>"
-            for own in self._near(row)
-        )
-        listed = f'<ol style="margin:.5em 0 0;padding-left:1.6em">{near}</ol>'
-        return render_card(facts, render_body(_texts(row)), listed)
+        return render_card(facts, render_body(_texts(row)), list_neighbours(self._near(row)))
+
+
+def list_neighbours(near: Iterable[Mapping[Any, Any]]) -> str:
+    """Return training texts as an HTML list, the nearest first.
+
+    Parameters
+    ----------
+    near
+        Rows of `Neighbours.near`.
+    """
+    items = "".join(
+        f'<li style="margin:.35em 0"><strong>{render_text(own["label"], limit=60)}</strong>, '
+        f"{SAID[own['said']]}; similarity {own['similarity']:.3f}, example "
+        f"{render_text(own['neighbour_id'])}<br>{_texts(own)}</li>"
+        for own in near
+    )
+    return f'<ol style="margin:.5em 0 0;padding-left:1.6em">{items}</ol>'
 
 
 def _texts(row: Mapping[Any, Any]) -> str:

@@ -19,9 +19,9 @@ EXPLAINED = 0.2  # of the output's value; where the words account for less, that
 DEEPEST = 0.34  # opacity: the text stays legible on it, in light and dark
 MOST_SHOWN = 40  # characters between two words, else they are told as not read
 COLOURS = {"for": ("0,114,178", "solid"), "against": ("213,94,0", "dotted")}
-CAPTION = (
-    "The most confident mistakes. Solid underline on blue: the word speaks for what the model "
-    "said. Dotted underline on orange: against it. The darker the more; bold: the most."
+SHADING = (
+    "Solid underline on blue: the word speaks for what the model said. Dotted underline on orange: "
+    "against it. The darker the more; bold: the most."
 )
 
 
@@ -33,9 +33,12 @@ class ShadedTexts:
     ----------
     found
         What is shown.
+    what
+        Of which texts, as a sentence.
     """
 
     found: Saliency
+    what: str = "The most confident mistakes."
 
     def __repr__(self) -> str:
         """Return the words that say most, as plain text, one text a line."""
@@ -48,7 +51,7 @@ class ShadedTexts:
 
     def _repr_html_(self) -> str:
         cards = (self._card(row) for row in self.found.texts.to_dict("records"))
-        return render_cards(cards, caption=CAPTION)
+        return render_cards(cards, caption=f"{self.what} {SHADING}")
 
     def _card(self, row: Mapping[Any, Any]) -> str:
         facts = {name: row[name] for name in ("example_id", "label", "predicted", "confidence")}

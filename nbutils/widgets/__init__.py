@@ -11,6 +11,9 @@ import importlib
 from typing import Any
 
 HOMES = {
+    "AbstentionSlider": "nbutils.widgets.abstention",
+    "ClassThresholdSlider": "nbutils.widgets.thresholds",
+    "ConfusionExplorer": "nbutils.widgets.confusion",
     "LiveTraining": "nbutils.widgets.training",
     "LivePieces": "nbutils.widgets.pieces",
     "RunPicker": "nbutils.widgets.run_picker",
