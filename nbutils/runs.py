@@ -15,8 +15,8 @@ from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.data.fingerprints import fingerprint_source
 from nbutils.described import Described
 from nbutils.errors import DataError
-from nbutils.params.base import StageParameters
-from nbutils.params.study import Study, is_plumbing
+from nbutils.params.base import StageParameters, is_plumbing
+from nbutils.params.study import Study
 from nbutils.processor import describe_processor
 from nbutils.report_folders import SUMMARY
 

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbutils.errors import ParameterError
+from nbutils.params.base import is_plumbing
 from nbutils.params.data_prep import DataPrepParams
 from nbutils.params.describe import describe_parameters, study_schema
 from nbutils.params.fine_tune import FineTuneParams
-from nbutils.params.study import SECTIONS, Study, is_plumbing, load_study
+from nbutils.params.study import SECTIONS, Study, load_study
 
 
 def write(folder: Path, text: str) -> Path:

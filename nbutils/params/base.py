@@ -168,7 +168,13 @@ def _literal_assignments(source: str) -> set[str]:
 
 
 class StageParameters(Parameters):
-    """Parameters of one notebook: those of its own and where it writes."""
+    """Parameters of one notebook: those of its own and where it writes.
+
+    `groups` says which of them a form shows together, the first group being what is changed most
+    often; those in no group come last, and without groups all are one.
+    """
+
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     output_dir: str | None = Field(
         None,
@@ -189,9 +195,23 @@ def type_name(annotation: Any) -> str:
     return text.replace("None", "none").replace(" | ", " or ")
 
 
+def is_plumbing(section: type[Parameters], field: str) -> bool:
+    """Return whether a parameter says where stages meet, which a study leaves to the runner."""
+    extra = section.model_fields[field].json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("plumbing"))
+
+
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Return all refusals of a validation as one line, each with its mend."""
-    return "; ".join(_explain_one(detail, model) for detail in error.errors())
+    return "; ".join(line for _, line in explain_each(error, model))
+
+
+def explain_each(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, str]]:
+    """Return for each refusal of a validation which field refuses, "" for none alone, and why."""
+    return [
+        (str(detail["loc"][0]) if detail["loc"] else "", _explain_one(detail, model))
+        for detail in error.errors()
+    ]
 
 
 def _explain_one(detail: ErrorDetails, model: type[BaseModel]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, ClassVar
 
@@ -22,6 +23,20 @@ class BenchmarkParams(StageParameters):
     """How speed is measured, against transformers' Trainer and the machine's own limit."""
 
     section: ClassVar[str] = "benchmark"
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Most often changed": ("model", "datasets", "test_datasets", "rounds", "seeds"),
+        "Columns of the datasets, and the seed": ("text_column", "label_column", "seed"),
+        "Matrix products and single steps": (
+            "product_sizes", "step_lengths", "step_batch", "batch_sizes", "batch_length",
+            "seconds_per_point",
+        ),
+        "Training on real texts": ("max_length", "training_steps", "training_rounds"),
+        "Prediction": ("row_counts", "prediction_dataset", "prediction_rounds"),
+        "Accuracy": (
+            "accuracy_texts", "accuracy_test_texts", "accuracy_length", "accuracy_epochs",
+            "accuracy_batch", "accuracy_rate",
+        ),
+    }  # fmt: skip
 
     model: str = Field(
         "all-MiniLM-L6-v2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -15,6 +16,20 @@ class DataPrepParams(StageParameters):
     """How labelled text is read, cleaned, checked for leakage and split."""
 
     section: ClassVar[str] = "data_prep"
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Most often changed": (
+            "dataset", "text_column", "label_column", "max_examples", "test_size", "max_length",
+        ),
+        "How the data is read": (
+            "dataset_config", "dataset_revision", "text_pair_column", "metadata_columns", "task",
+            "label_separator", "label_corrections",
+        ),
+        "Splits": ("test_dataset", "validation_dataset", "validation_size", "split_seed"),
+        "Copies, and the baseline": ("deduplicate", "near_duplicate_threshold", "baseline"),
+        "What the model will read": (
+            "tokenizer", "tokenizer_revision", "truncation", "max_chunks",
+        ),
+    }  # fmt: skip
 
     dataset: str = Field(
         "bbc-news",

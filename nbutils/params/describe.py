@@ -6,13 +6,11 @@ import json
 import textwrap
 from typing import Any
 
-from pydantic.fields import FieldInfo
-
 from nbutils.errors import ParameterError, suggest
-from nbutils.params.base import type_name
-from nbutils.params.study import KEYED, Study, is_plumbing
+from nbutils.params.base import is_plumbing
+from nbutils.params.fields import describe_field
+from nbutils.params.study import KEYED, Study
 
-BOUND_SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 WIDTH = 92
 
 
@@ -44,24 +42,6 @@ def describe_parameters(section: str | None = None) -> str:
                 )
         parts.append("")
     return "\n".join(parts).rstrip()
-
-
-def describe_field(field: FieldInfo) -> str:
-    """Return type, default and bounds: ``float = 0.2, > 0, < 1``."""
-    if field.is_required():
-        return f"{type_name(field.annotation)}, required{_bounds(field)}"
-    default = "none" if field.default is None else repr(field.default)
-    return f"{type_name(field.annotation)} = {default}{_bounds(field)}"
-
-
-def _bounds(field: FieldInfo) -> str:
-    found = []
-    for constraint in field.metadata:
-        for name, sign in BOUND_SIGNS.items():
-            limit = getattr(constraint, name, None)
-            if limit is not None:
-                found.append(f", {sign} {limit}")
-    return "".join(found)
 
 
 def study_schema(section: str | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -20,6 +21,23 @@ class FineTuneParams(StageParameters):
     """How the pretrained model is fine-tuned, and how its best state is chosen."""
 
     section: ClassVar[str] = "fine_tune"
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Most often changed": (
+            "model", "max_length", "epochs", "learning_rate", "batch_size", "class_weights",
+        ),
+        "Model and long texts": ("revision", "trust_remote_code", "truncation", "max_chunks"),
+        "When it ends, what is kept, and the seed": (
+            "max_steps", "time_limit_minutes", "eval_steps", "early_stopping_patience",
+            "selection_metric", "seed",
+        ),
+        "Optimiser and loss": (
+            "gradient_accumulation", "weight_decay", "warmup_fraction", "layerwise_decay",
+            "max_grad_norm", "label_smoothing", "attention_dropout",
+        ),
+        "Fewer weights, less memory": (
+            "freeze_layers", "lora_rank", "precision", "gradient_checkpointing",
+        ),
+    }  # fmt: skip
 
     data_dir: str | None = Field(
         None,

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from nbutils.artifacts import STAGES, stages_with
 from nbutils.errors import ParameterError, suggest
-from nbutils.params.base import Parameters, StageParameters, say_value
+from nbutils.params.base import Parameters, StageParameters, is_plumbing, say_value
 from nbutils.params.benchmark import BenchmarkParams
 from nbutils.params.cutting import CUTTING
 from nbutils.params.data_prep import DataPrepParams
 from nbutils.params.error_analysis import ErrorAnalysisParams
+from nbutils.params.fields import read_none
 from nbutils.params.fine_tune import FineTuneParams
+from nbutils.params.strict_yaml import dump_yaml, read_yaml
 from nbutils.params.target import Target
 from nbutils.tables import Facts
 
@@ -32,8 +34,6 @@ KEYED: dict[str, type[Parameters]] = {**SECTIONS, "target": Target}
 TOKENIZER = {"tokenizer": "model", "tokenizer_revision": "revision"}  # data_prep: fine_tune
 SHARED = {**TOKENIZER, **dict(zip(CUTTING, CUTTING, strict=True))}
 SEEDED = ("fine_tune", "error_analysis", "benchmark")
-MERGE = "tag:yaml.org,2002:merge"
-LARGEST_STUDY_FILE = 1_000_000  # bytes; a study file is a page of text
 
 
 class Study(Parameters):
@@ -126,19 +126,13 @@ class Study(Parameters):
             del values["target"]
         if self.benchmark is None:
             _unshare_the_tokenizer(values)
-        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+        return dump_yaml(values)
 
 
 def _say_changes(section: StageParameters) -> str:
     changes = section.changes().items()
     said = [f"{name} {say_value(value)}" for name, value in changes]
     return "; ".join(said) or "all defaults"
-
-
-def is_plumbing(section: type[Parameters], field: str) -> bool:
-    """Return whether a parameter says where stages meet, which a study leaves to the runner."""
-    extra = section.model_fields[field].json_schema_extra
-    return isinstance(extra, dict) and bool(extra.get("plumbing"))
 
 
 def load_study(path: Path, *, overrides: Sequence[str] = (), name: str | None = None) -> Study:
@@ -165,81 +159,30 @@ def load_study(path: Path, *, overrides: Sequence[str] = (), name: str | None = 
         values["name"] = name
     values.setdefault("name", path.stem)
     try:
-        if values.get("target") is not None:
-            _section(values, "target")
-        if "benchmark" not in values:
-            for section in STAGES:
-                _section(values, section)
-        for section in _sections(values):
-            if section in SEEDED:
-                _section(values, section).setdefault("seed", values.get("seed", 42))
-            _refuse_plumbing(values, section)
-        return Study.of(values)
+        return read_study(values)
     except ParameterError as error:
         raise ParameterError(f"{path}: {error}") from None
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping, refusing what makes YAML dangerous: duplicate keys, tags and aliases.
+def read_study(content: Mapping[str, Any]) -> Study:
+    """Validate what a study file holds: sections left out have their defaults, seeds are shared.
 
     Raises
     ------
     ParameterError
-        There is no such file, or it is not a YAML mapping.
+        A value does not fit.
     """
-    try:
-        if path.stat().st_size > LARGEST_STUDY_FILE:
-            raise ParameterError(
-                f"{path}: expected a study file of at most {LARGEST_STUDY_FILE} bytes, found "
-                f"{path.stat().st_size} bytes; is it the data? name that in data_prep.dataset"
-            )
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except FileNotFoundError:
-        near = suggest(path.name, [p.name for p in path.parent.glob("*.yaml")] or ["none there"])
-        raise ParameterError(f"{path}: no such study file{near}") from None
-    except IsADirectoryError:
-        raise ParameterError(
-            f"{path}: expected a study file, found a folder; name a YAML file in it"
-        ) from None
-    except RecursionError:
-        raise ParameterError(
-            f"{path}: nested too deeply; a study file has sections with keys below them"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{path}: cannot be read as UTF-8 text ({error})") from None
-    except yaml.YAMLError as error:
-        raise ParameterError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        found = "an empty file" if values is None else type(values).__name__
-        raise ParameterError(
-            f"{path}: expected `name: ...` and sections {', '.join(SECTIONS)}, found {found}"
-        )
-    return {str(key): value for key, value in values.items()}
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses duplicate keys, aliases and merge keys."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.YAMLError(f"aliases are not read in a study file (line {mark.line + 1})")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == MERGE:
-                line = key_node.start_mark.line + 1
-                raise yaml.YAMLError(f"merge keys are not read in a study file (line {line})")
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, (list, dict)):
-                raise yaml.YAMLError(f"a key must be a word (line {key_node.start_mark.line + 1})")
-            if key in seen:
-                line = key_node.start_mark.line + 1
-                raise yaml.YAMLError(f"key {key!r} stands twice (line {line})")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+    values = copy.deepcopy(dict(content))
+    if values.get("target") is not None:
+        _section(values, "target")
+    if "benchmark" not in values:
+        for section in STAGES:
+            _section(values, section)
+    for section in _sections(values):
+        if section in SEEDED:
+            _section(values, section).setdefault("seed", values.get("seed", 42))
+        _refuse_plumbing(values, section)
+    return Study.of(values)
 
 
 def _section(values: dict[str, Any], name: str) -> dict[str, Any]:
@@ -268,9 +211,7 @@ def _apply(override: str, values: dict[str, Any]) -> None:
     if key not in model.model_fields:
         known = suggest(key, model.model_fields)
         raise ParameterError(f"-p {override}: unknown parameter{known}")
-    optional = "None" in str(model.model_fields[key].annotation)
-    none = optional and text.strip().lower() in {"none", "null", ""}
-    _section(values, section_name)[key] = None if none else text
+    _section(values, section_name)[key] = read_none(text, model.model_fields[key])
 
 
 def _suggest_place(place: str, places: list[str]) -> str:
