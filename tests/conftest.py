@@ -165,6 +165,16 @@ QUIET = [
 ]
 
 
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in the notebooks folder of a project, as an open notebook does; return the project."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    (folder / "01_data_prep.ipynb").touch()
+    monkeypatch.chdir(folder)
+    return tmp_path
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Return a headless Chromium; without one the test is skipped, or fails where it must run."""
