@@ -17,6 +17,7 @@ HOMES = {
     "LiveTraining": "nbutils.widgets.training",
     "LivePieces": "nbutils.widgets.pieces",
     "RunPicker": "nbutils.widgets.run_picker",
+    "ParameterForm": "nbutils.widgets.form",
 }
 __all__ = list(HOMES)
 
