@@ -22,6 +22,7 @@ from nbutils.artifacts import (
 from nbutils.home import without_home
 from nbutils.locks import locked
 from nbutils.manifest import describe_changes, describe_environment
+from nbutils.params.strict_yaml import dump_yaml
 from nbutils.params.study import Study
 from nbutils.redaction import Redactor
 from nbutils.report_folders import (
@@ -105,7 +106,7 @@ def _write_report(run: StudyRun, folder: Path, render_key: str, failed_folder: P
         notebooks[run.failed_stage] = failed_folder / "notebook.ipynb"
     pages = _write_pages(run, folder, results, manifest, notebooks)
     manifest = seal_pages(pages, manifest | {"predictions": _carry_predictions(run)})
-    write_text(folder / PARAMETERS, _params_file(redactor.redact_tree(_parameters(run.study))))
+    write_text(folder / PARAMETERS, dump_yaml(redactor.redact_tree(_parameters(run.study))))
     if results.metrics:
         write_json(folder / METRICS, results.metrics)
     write_json(folder / MANIFEST, manifest)
@@ -233,12 +234,6 @@ def _parameters(study: Study) -> dict[str, Any]:
 
     values: dict[str, Any] = yaml.safe_load(study.to_yaml())
     return values
-
-
-def _params_file(values: Mapping[str, Any]) -> str:
-    import yaml
-
-    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 def fingerprint_predictions(path: Path) -> str:

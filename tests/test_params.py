@@ -56,6 +56,7 @@ def write(folder: Path, text: str) -> Path:
         ("name: ..", "name: expected a name that can be a folder"),
         ("name: index.html", "name: expected a name that can be a folder"),
         ("name: [", "not valid YAML"),
+        ("data_prep: {dataset: 2001-99-99}", "not valid YAML: month must be in 1..12"),
         ("- a", "expected `name: ...` and sections .*, found list"),
         ("", "expected `name: ...` and sections .*, found an empty file"),
         ("seed: 1\nseed: 2", r"key 'seed' stands twice \(line 2\)"),

@@ -226,10 +226,12 @@ def test_nothing_is_saved_or_run_while_a_value_is_wrong(project: Path) -> None:
     made = form()
     made.inputs["epochs"].value = 0
     find(made.view, "Save").click()
-    assert "not saved, since not all values are valid: epochs: should be" in shown(made.view)
+    refusal = "not all values are valid: epochs: should be greater than or equal to 1"
+    assert refusal in shown(made.view)
     assert not study_path("my-study").exists()
+    made.say("")
     find(made.view, "Run the cells below").click()
-    assert "not run, since not all values are valid" in shown(made.view)
+    assert refusal in shown(made.view)
     assert [w.outputs for w in _all(made.view) if hasattr(w, "outputs")] == [()]
 
 

@@ -25,8 +25,8 @@ class BenchmarkParams(StageParameters):
     section: ClassVar[str] = "benchmark"
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Most often changed": ("model", "datasets", "test_datasets", "rounds", "seeds"),
-        "Columns of the datasets, and the seed": ("text_column", "label_column", "seed"),
-        "Matrix products and single steps": (
+        "Columns and seed": ("text_column", "label_column", "seed"),
+        "Products and single steps": (
             "product_sizes", "step_lengths", "step_batch", "batch_sizes", "batch_length",
             "seconds_per_point",
         ),

@@ -26,7 +26,7 @@ class FineTuneParams(StageParameters):
             "model", "max_length", "epochs", "learning_rate", "batch_size", "class_weights",
         ),
         "Model and long texts": ("revision", "trust_remote_code", "truncation", "max_chunks"),
-        "When it ends, what is kept, and the seed": (
+        "Stopping, selection, seed": (
             "max_steps", "time_limit_minutes", "eval_steps", "early_stopping_patience",
             "selection_metric", "seed",
         ),

@@ -75,7 +75,7 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
         raise ParameterError(
             f"{path}: nested too deeply; a study file has sections with keys below them"
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date that is none is a ValueError
         raise ParameterError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         found = "an empty file" if values is None else type(values).__name__
@@ -110,7 +110,7 @@ def parse_value(text: str) -> Any:
     """Return what a text means as YAML; None: nothing."""
     try:
         return yaml.load(text, Loader=StrictLoader)
-    except (yaml.YAMLError, RecursionError, ValueError):  # a date that is none is a ValueError
+    except (yaml.YAMLError, RecursionError, ValueError):
         return None
 
 

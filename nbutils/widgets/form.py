@@ -139,7 +139,7 @@ class ParameterForm(Widget, Generic[Section]):
             What was typed is not valid, or the file exists, or it has no room for the section.
         """
         with self._turn:
-            self._refuse_invalid("saved")
+            self._refuse_invalid()
             said = _studies("saving").save_section(self.params, self.path, replace=replace)
             self._fill({})
             self.say(said)
@@ -152,13 +152,13 @@ class ParameterForm(Widget, Generic[Section]):
         ParameterError
             What was typed is not valid.
         """
-        self._refuse_invalid("run")
+        self._refuse_invalid()
         self._below.run()
 
-    def _refuse_invalid(self, done: str) -> None:
+    def _refuse_invalid(self) -> None:
         if self._draft.refusals:
             wrong = "; ".join(refusal.message for refusal in self._draft.refusals)
-            raise ParameterError(f"not {done}, since not all values are valid: {wrong}")
+            raise ParameterError(f"not all values are valid: {wrong}")
 
     @cached_property
     def _below(self) -> RunBelow:
@@ -187,7 +187,7 @@ class ParameterForm(Widget, Generic[Section]):
             self._refresh()
 
     def _save_clicked(self, _: Any) -> None:
-        self._refuse_invalid("saved")
+        self._refuse_invalid()
         before = _studies("saving").find_replaced(self.params, self.path)
         if before and self._asked != (self.path, before):
             self._asked = (self.path, before)

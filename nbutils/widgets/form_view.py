@@ -16,6 +16,7 @@ PRE = (
     "margin:.2em 0 .6em;padding:.5em .7em;border:1px solid rgba(128,128,128,.35);line-height:1.35;"
     "white-space:pre-wrap;overflow-wrap:anywhere"
 )
+LINE = "line-height:1.4;margin-bottom:.4em"
 SAVE = "Save as study file"
 HEADING = '<div role="heading" aria-level="4" style="font-weight:600;line-height:1.6">'
 
@@ -123,7 +124,7 @@ class FormView:
             What is to be known of the command, or why there is none.
         """
         self._file.value = _render_lines("In the study file", lines)
-        said = f"<div>{render_text(remark, limit=2000)}</div>" if remark else ""
+        said = f'<div style="{LINE}">{render_text(remark, limit=2000)}</div>' if remark else ""
         self._batch.value = said + _render_lines("In a shell", command)
 
     def build(self, below: Any) -> Any:
@@ -136,9 +137,10 @@ class FormView:
         """
         import ipywidgets
 
+        meaning = (self._model.__doc__ or "").partition("\n")[0]
         title = ipywidgets.HTML(
             f"{HEADING}Parameters of {render_text(self._model.section)}</div>"
-            f"<div>{render_text(self._model.__doc__ or '')}</div>"
+            f'<div style="{LINE}">{render_text(meaning)}</div>'
         )
         row = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         buttons = self.buttons
@@ -155,10 +157,10 @@ def render_state(draft: Draft[Any]) -> str:
     if draft.refusals:
         wrong = "; ".join(refusal.message for refusal in draft.refusals)
         said = f"<strong>Not taken over: {', '.join(draft.pending)}.</strong> {render_text(wrong)}"
-        return f'<div role="status" style="{WRONG}">{said}</div>'
+        return f'<div role="status" style="{LINE};{WRONG}">{said}</div>'
     changed = [name for name in draft.entries if draft.is_changed(name)]
     differing = f"Other than the defaults: {', '.join(changed)}." if changed else "All defaults."
-    return f'<div role="status"><strong>Taken over.</strong> {differing}</div>'
+    return f'<div role="status" style="{LINE}"><strong>Taken over.</strong> {differing}</div>'
 
 
 def _render_lines(title: str, lines: str) -> str:
