@@ -260,6 +260,12 @@ def test_page_shows_what_differs_from_the_defaults() -> None:
     assert "epochs" in repr(made)
 
 
+def test_page_says_none_of_an_empty_list() -> None:
+    made = ParameterForm(SECTIONS["benchmark"].of({"seeds": []}))
+    assert "none</bdi>" in made.twin._repr_html_()
+    assert "0, 1, 2" in made.twin._repr_html_()
+
+
 def test_page_says_when_all_are_defaults() -> None:
     assert repr(form()) == "Note: All parameters of fine_tune have their default values."
     made = ParameterForm(DataPrepParams.of({"output_dir": "x"}))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from nbutils.errors import ParameterError, suggest
 from nbutils.params.base import StageParameters, explain_each
-from nbutils.params.fields import default_of, list_entries
+from nbutils.params.fields import list_entries
 
 Section = TypeVar("Section", bound=StageParameters)
 
@@ -97,10 +97,5 @@ class Draft(Generic[Section]):
 
 def differences(params: StageParameters) -> dict[str, Any]:
     """Return the values that differ from the schema's defaults, by name, fit for YAML."""
-    dumped = params.model_dump(mode="json")
-    fields = type(params).model_fields
-    return {
-        name: dumped[name]
-        for name in list_entries(type(params))
-        if getattr(params, name) != default_of(fields[name])
-    }
+    dumped, entries = params.model_dump(mode="json"), list_entries(type(params))
+    return {name: dumped[name] for name in params.changes() if name in entries}

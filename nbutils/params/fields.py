@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from nbutils.params.base import StageParameters, is_plumbing, type_name
+from nbutils.params.base import StageParameters, is_plumbing, say_value, type_name
 from nbutils.params.strict_yaml import dump_flow, parse_value
 
 BOUND_SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -97,7 +97,7 @@ def _entry(name: str, field: FieldInfo) -> Entry:
         name=name,
         meaning=str(field.description or ""),
         kind=kind,
-        default=default_of(field),
+        default=field.get_default(call_default_factory=True),
         limits="" if said else type_name(field.annotation) + _bounds(field),
         choices=choices,
         optional=NoneType in members,
@@ -128,11 +128,6 @@ def _bare(kind: Any) -> Any:
     return get_origin(kind) or kind
 
 
-def default_of(field: FieldInfo) -> Any:
-    """Return the value of a parameter that nobody sets; one that must be given equals nothing."""
-    return field.get_default(call_default_factory=True)
-
-
 def is_none_word(text: str) -> bool:
     """Return whether a text says that there is no value."""
     return text.strip().lower() in NONE_WORDS
@@ -144,12 +139,13 @@ def read_none(text: str, field: FieldInfo) -> str | None:
 
 
 def spell(value: Any) -> str:
-    """Return a value as it is typed: ``none``, ``true``, ``0.2``, ``a, b``, ``{spam: 2.0}``."""
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
+    """Return a value as it is typed, so that it is read as the same: ``none``, ``{spam: 2.0}``.
+
+    `say_value` is for readers alone: it says none of an empty list, and forgets quotes.
+    """
     if isinstance(value, dict) or (isinstance(value, list) and not _can_be_joined(value)):
         return dump_flow(value)
-    return ", ".join(map(spell, value)) if isinstance(value, list) else str(value)
+    return "" if value == [] else say_value(value)
 
 
 def _can_be_joined(values: list[Any]) -> bool:

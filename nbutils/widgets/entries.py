@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from nbutils.escaping import render_text
+from nbutils.params.base import say_value
 from nbutils.params.fields import Entry, spell
 
 NARROWEST = "min(22em, 100%)"
@@ -110,7 +111,7 @@ def render_words(entry: Entry, *, changed: bool, wrong: str) -> str:
     wrong
         The schema's refusal; "" if there is none.
     """
-    default = f"default: {spell(entry.default)}"
+    default = f"default: {say_value(entry.default)}"
     facts = [*([entry.limits] if entry.limits else []), default]
     sign = "<strong>Changed.</strong> " if changed else ""
     error = f'<div style="{WRONG}"><strong>Not valid.</strong> {render_text(wrong)}</div>'

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Generic
 
 from nbutils.errors import ParameterError
-from nbutils.params.base import StageParameters
-from nbutils.params.drafts import Draft, Section, differences
-from nbutils.params.fields import default_of, spell
+from nbutils.params.base import StageParameters, say_value
+from nbutils.params.drafts import Draft, Section
+from nbutils.params.fields import list_entries, spell
 from nbutils.tables import Note, Table
 from nbutils.widgets.base import Shown, Widget
 from nbutils.widgets.form_view import SAVE, FormView
@@ -232,16 +232,17 @@ def tabulate_differences(params: StageParameters) -> Table | Note:
     """Return the parameters that differ from their defaults, with their meaning."""
     import pandas as pd
 
-    names, fields = list(differences(params)), type(params).model_fields
-    if not names:
+    entries = list_entries(type(params))
+    changed = {name: value for name, value in params.changes().items() if name in entries}
+    if not changed:
         return Note(f"All parameters of {params.section} have their default values.")
     frame = pd.DataFrame(
         {
-            "value": [spell(getattr(params, name)) for name in names],
-            "default": [spell(default_of(fields[name])) for name in names],
-            "meaning": [fields[name].description for name in names],
+            "value": [spell(value) or say_value(value) for value in changed.values()],
+            "default": [say_value(entries[name].default) for name in changed],
+            "meaning": [entries[name].meaning for name in changed],
         },
-        index=pd.Index(names, name="parameter"),
+        index=pd.Index(list(changed), name="parameter"),
     )
     return Table(frame, caption=f"Parameters of {params.section} that differ from their defaults")
 
