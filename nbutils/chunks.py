@@ -8,12 +8,15 @@ tokens included. `owners` says of each token whose it is: 0 of the first text, 1
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from nbutils.params.cutting import Cutting
+
+if TYPE_CHECKING:
+    import torch
 
 HEAD = 128  # tokens at most, of the beginning; Sun et al. kept 128 and the last 382
 HEAD_SHARE = 4  # and at most this fraction of what is kept
@@ -42,6 +45,26 @@ def head_and_tail(owners: NDArray[np.int64], *, max_length: int) -> Positions:
     for part, share in zip(parts, share_room([len(part) for part in parts], room), strict=True):
         head = head_size(share)
         kept[part[head : len(part) - (share - head)]] = False
+    return np.flatnonzero(kept)
+
+
+def heads(owners: NDArray[np.int64], *, max_length: int) -> Positions:
+    """Return the positions that are kept of a text whose end is cut off, as tokenizers cut it.
+
+    A pair loses tokens of its longer text until both are equally long, then of both.
+
+    Parameters
+    ----------
+    owners
+        Whose each token is, shape (L,), L > `max_length`.
+    max_length
+        Tokens that are kept, special ones included.
+    """
+    parts = [np.flatnonzero(owners == text) for text in range(int(owners.max()) + 1)]
+    room = max_length - int((owners < 0).sum())
+    kept = np.ones(len(owners), bool)
+    for part, share in zip(parts, share_room([len(part) for part in parts], room), strict=True):
+        kept[part[share:]] = False
     return np.flatnonzero(kept)
 
 
@@ -97,4 +120,6 @@ def pool_logits(logits: torch.Tensor, counts: NDArray[np.int64]) -> torch.Tensor
     counts
         Chunks of each text, shape (N,), with sum M.
     """
+    import torch  # here: a browser of texts asks for positions alone
+
     return torch.stack([part.mean(0) for part in torch.split(logits, counts.tolist())])

@@ -7,12 +7,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbutils.data.correction_fields import (
+    NEEDED,
+    PARAMETER,
+    Label,
+    find_columns,
+    read_id,
+    read_label,
+    refuse_other_text,
+    say_label,
+)
 from nbutils.data.delimited_files import DELIMITERS, find_delimited_columns, read_fields
 from nbutils.data.sources import find_source
-from nbutils.data.text_files import refuse_empty, refuse_other_encodings
 from nbutils.described import Described
-from nbutils.errors import DataError, suggest
-from nbutils.label_sets import BETWEEN, NO_LABEL, flatten_labels, say_labels, set_column
+from nbutils.errors import DataError
+from nbutils.label_sets import flatten_labels, say_labels, set_column
 from nbutils.params.data_prep import DataPrepParams
 
 if TYPE_CHECKING:
@@ -20,11 +29,6 @@ if TYPE_CHECKING:
 
     from nbutils.data.duplicates import Cleaned
     from nbutils.data.labelled_texts import LabelledTexts
-
-PARAMETER = "label_corrections"
-NEEDED = ("example_id", "text", "corrected_label")
-DELETE = "delete"  # in place of a label: leave the text out
-Label = int | tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -78,15 +82,7 @@ def find_corrections(params: DataPrepParams) -> Path | None:
             f"{PARAMETER} {params.label_corrections!r}: expected a CSV or TSV file with the "
             f"columns {', '.join(NEEDED)}; fill in a copy of label_suspects.csv"
         )
-    refuse_empty(path)
-    refuse_other_encodings(path)
-    found = find_delimited_columns(path)
-    for name in NEEDED:
-        if name not in found:
-            raise DataError(
-                f"{path}: expected the column {name!r} of label_suspects.csv, found "
-                f"{', '.join(map(repr, found[:12]))}; keep its header and the commas"
-            )
+    find_columns(path)
     return path
 
 
@@ -116,14 +112,14 @@ def load_corrections(params: DataPrepParams, texts: LabelledTexts) -> Correction
     found: dict[int, Label] = {}
     for row, fields in _filled_in(path, with_pairs="text_pair" in own):
         where = f"{path}, row {row}"
-        example_id = _read_id(fields[0], where)
+        example_id = read_id(fields[0], where=where)
         if example_id not in own.index:
             raise DataError(
                 f"{where}: there is no example {example_id} in {texts.source}; the file is of "
                 "other data, or of other parameters of data_prep"
             )
-        _refuse_other_text(own.loc[[example_id]].iloc[0], fields, where)
-        label = _read_label(fields[-1], texts, where)
+        _refuse_other_texts(own.loc[[example_id]].iloc[0], fields, where)
+        label = read_label(fields[-1], texts, where=where)
         if found.get(example_id, label) != label:
             raise DataError(
                 f"{where}: example {example_id} has another corrected_label in a row above; "
@@ -198,53 +194,12 @@ def _filled_in(path: Path, *, with_pairs: bool) -> Iterator[tuple[int, list[str]
             yield row, list(fields)
 
 
-def _read_id(field: str, where: str) -> int:
-    try:
-        return int(field)
-    except ValueError:
-        raise DataError(
-            f"{where}: expected a whole number in column 'example_id', found {field!r}; copy it "
-            "from label_suspects.csv"
-        ) from None
-
-
-def _refuse_other_text(own: pd.Series[Any], fields: Sequence[str], where: str) -> None:
+def _refuse_other_texts(own: pd.Series[Any], fields: Sequence[str], where: str) -> None:
     columns = ("text", "text_pair")[: len(fields) - 2]
     for name, field in zip(columns, fields[1:-1], strict=True):
-        # Spreadsheets change blanks and line ends when they save.
-        if str(own[name]).split() != field.split():
-            raise DataError(
-                f"{where}: expected the {name} of example {fields[0]}, {_short(own[name])}, found "
-                f"{_short(field)}; the file is of other data, or the text was edited"
-            )
-
-
-def _short(text: str) -> str:
-    shown = " ".join(text.split())
-    return repr(shown if len(shown) <= 60 else f"{shown[:59]}…")
-
-
-def _read_label(field: str, texts: LabelledTexts, where: str) -> Label:
-    names = {name: k for k, name in enumerate(texts.label_names)}
-    label = field.strip()
-    if label == DELETE and DELETE not in names:
-        return None
-    if texts.task == "single_label":
-        return _find_label(label, names, where)
-    if label == NO_LABEL and NO_LABEL not in names:
-        return ()
-    members = [label] if label in names else label.split(BETWEEN.strip())
-    found = {_find_label(part.strip(), names, where) for part in members if part.strip()}
-    return tuple(sorted(found))
-
-
-def _find_label(name: str, names: Mapping[str, int], where: str) -> int:
-    if name not in names:
-        raise DataError(
-            f"{where}: {name!r} in column 'corrected_label' is no label of this data"
-            f"{suggest(name, [*names, DELETE])}"
+        refuse_other_text(
+            field, str(own[name]), where=f"{where}: expected the {name} of example {fields[0]}"
         )
-    return names[name]
 
 
 def _keep(cleaned: Cleaned, stays: Sequence[bool]) -> Cleaned:
@@ -258,16 +213,9 @@ def _tell_changes(
 ) -> pd.DataFrame:
     told: pd.DataFrame = rows[["example_id", "split", "text"]].assign(
         label=say_labels(rows["label"], label_names),
-        corrected_label=[_say(label, label_names) for label in new_labels],
+        corrected_label=[say_label(label, label_names) for label in new_labels],
     )
     return told.reset_index(drop=True)
-
-
-def _say(label: Label, label_names: Sequence[str]) -> str:
-    if label is None:
-        return DELETE
-    ids = label if isinstance(label, tuple) else (label,)
-    return BETWEEN.join(label_names[k] for k in ids) or NO_LABEL
 
 
 def _count(corrections: Corrections, changes: pd.DataFrame, *, known: set[int]) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def remove_leakage(frame: pd.DataFrame, duplicates: Duplicates, *, deduplicate: 
         False: drop nothing, report only.
     """
     rank = frame["split"].map(SPLIT_RANK).to_numpy()
-    across = int(_shares_group(duplicates.group, rank).sum())
+    across = int(mixes_sides(duplicates.group, rank).sum())
     if not deduplicate:
         return Cleaned(frame, duplicates.group, duplicates, 0, 0, across)
     by_rank = pd.Series(duplicates.copy)[np.argsort(rank, kind="stable")]
@@ -215,7 +215,7 @@ def count_across_splits(frame: pd.DataFrame, groups: Positions) -> int:
     groups
         Of shape (M,), as in `Cleaned`.
     """
-    return int(_shares_group(groups, pd.factorize(frame["split"])[0]).sum())
+    return int(mixes_sides(groups, pd.factorize(frame["split"])[0]).sum())
 
 
 def _fold(texts: pd.Series[str]) -> pd.Series[str]:
@@ -227,8 +227,16 @@ def _fold(texts: pd.Series[str]) -> pd.Series[str]:
     return pd.concat(pieces, ignore_index=True)
 
 
-def _shares_group(groups: Positions, side: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-    """Return for each row whether its group has rows of more than one side."""
+def mixes_sides(groups: Positions, side: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    """Return for each row whether its group has rows of more than one side.
+
+    Parameters
+    ----------
+    groups
+        Of shape (N,), numbers from 0.
+    side
+        Of shape (N,): the number of the row's split, say, or of its label.
+    """
     if not len(groups):
         return np.zeros(0, dtype=bool)
     one = np.empty(int(groups.max()) + 1, dtype=side.dtype)
@@ -239,7 +247,7 @@ def _shares_group(groups: Positions, side: npt.NDArray[np.integer]) -> npt.NDArr
 
 
 def _conflicts(group: Positions, frame: pd.DataFrame) -> tuple[tuple[int, ...], ...]:
-    mixed = _shares_group(group, frame["label"].to_numpy())
+    mixed = mixes_sides(group, frame["label"].to_numpy())
     ids = frame["example_id"].to_numpy()[mixed]
     order = np.argsort(group[mixed], kind="stable")
     borders = np.flatnonzero(np.diff(group[mixed][order])) + 1

@@ -14,6 +14,7 @@ HOMES = {
     "AbstentionSlider": "nbutils.widgets.abstention",
     "ClassThresholdSlider": "nbutils.widgets.thresholds",
     "ConfusionExplorer": "nbutils.widgets.confusion",
+    "DataBrowser": "nbutils.widgets.data_browser",
     "LiveTraining": "nbutils.widgets.training",
     "LivePieces": "nbutils.widgets.pieces",
     "RunPicker": "nbutils.widgets.run_picker",

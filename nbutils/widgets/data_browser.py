@@ -1,0 +1,372 @@
+"""A browser of labelled texts: find them, read them as the model does, correct their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbutils.data.browsing import Browsing, Wanted
+from nbutils.data.correction_fields import Label
+from nbutils.data.labelled_texts import LabelledTexts
+from nbutils.data.text_search import patterns_of
+from nbutils.errors import ParameterError, suggest
+from nbutils.label_sets import IntArray, say_labels
+from nbutils.params.cutting import Cutting
+from nbutils.tables import Note
+from nbutils.views.browsing import render_counts, render_head, render_row
+from nbutils.widgets.base import Debounced, Widget
+from nbutils.widgets.label_corrections import LabelCorrections
+from nbutils.widgets.label_editor import KEPT, LabelEditor
+from nbutils.widgets.text_filters import TextFilters
+from nbutils.widgets.text_reader import TextReader
+from nbutils.widgets.text_rows import PAGE, TextRows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from nbutils.data.tokens import TokenReport
+
+TYPING = 0.25  # seconds of quiet before it is searched
+
+
+class DataBrowser(Widget):
+    """Labelled texts to filter, to read token by token, and to correct.
+
+    Parameters
+    ----------
+    texts
+        With a split in every row.
+    tokenizer
+        The checkpoint's own; or the checkpoint's name or folder: loaded when a text is first read.
+    tokens
+        What `measure_tokens` found; or how texts are cut: lengths are in characters then.
+    copies
+        The near-copy group of each row, as in `Cleaned`; or the similarity from which texts are
+        near copies: they are looked for when they are first asked for.
+    corrections
+        A CSV or TSV file for corrected labels; none: `<data>-corrections.csv` in the project.
+
+    Attributes
+    ----------
+    wanted
+        Which texts are shown, and in which order.
+    found
+        Their example ids.
+    chosen
+        The example id of the text that is read; none at first.
+
+    Raises
+    ------
+    DataError
+        `corrections` is no path of a CSV or TSV file.
+    """
+
+    def __init__(
+        self,
+        texts: LabelledTexts,
+        *,
+        tokenizer: PreTrainedTokenizerFast | str | Path,
+        tokens: TokenReport | Cutting,
+        copies: IntArray | float = 0.7,
+        corrections: Path | str | None = None,
+    ) -> None:
+        super().__init__()
+        measured = None if isinstance(tokens, Cutting) else tokens
+        self._cutting = tokens if isinstance(tokens, Cutting) else tokens.cutting
+        self._tokenizer = tokenizer
+        self._browsing = Browsing(texts, tokens=measured, copies=copies)
+        self._corrections = LabelCorrections(texts, corrections)
+        self.wanted = Wanted()
+        self.chosen: int | None = None
+        self._found = self._browsing.find(self.wanted)
+        self._start, self._filling = 0, False
+
+    @classmethod
+    def of_folder(
+        cls,
+        data_dir: Path | str,
+        *,
+        model: Path | str | None = None,
+        corrections: Path | str | None = None,
+    ) -> DataBrowser:
+        """Return a browser of a finished data_prep folder.
+
+        Parameters
+        ----------
+        data_dir
+            The folder.
+        model
+            A checkpoint whose tokenizer reads; none: the one that data prep counted with.
+        corrections
+            As for the class.
+
+        Raises
+        ------
+        DataError
+            The folder is not finished.
+        """
+        from nbutils.data.prepared import load_card, load_prepared
+
+        card = load_card(data_dir)
+        return cls(
+            load_prepared(data_dir),
+            tokenizer=model or card["tokens"]["tokenizer"],
+            tokens=Cutting.of(card["tokens"]),
+            copies=card["duplicates"]["near_threshold"],
+            corrections=corrections,
+        )
+
+    @property
+    def twin(self) -> Note:
+        """How many texts there are, and how many corrections were made."""
+        corrected = len(self._corrections)
+        labels = {0: "no label has", 1: "1 label has"}.get(corrected, f"{corrected:,} labels have")
+        where = f" in {self._corrections.path.name}" if corrected else ""
+        return Note(
+            f"In JupyterLab, the {len(self._browsing):,} texts can be searched here, read token by "
+            f"token, and given other labels; so far {labels} been corrected{where}."
+        )
+
+    @property
+    def found(self) -> IntArray:
+        """Example ids of the texts that are shown, page by page."""
+        return self._browsing.ids[self._found]
+
+    @property
+    def corrections(self) -> dict[int, str]:
+        """Corrected labels by example id, as the file says them."""
+        return self._corrections.names
+
+    def filter(self, **wanted: Any) -> None:
+        """Show other texts, from the first page: what is said changes, the rest stays.
+
+        Parameters
+        ----------
+        wanted
+            Parts of `nbutils.data.browsing.Wanted` by name.
+
+        Raises
+        ------
+        ParameterError
+            There is no such part, split, label or column.
+        """
+        known = [part.name for part in fields(Wanted)]
+        for name in wanted:
+            if name not in known:
+                raise ParameterError(f"filter: there is no part {name!r}{suggest(name, known)}")
+        with self._turn:
+            self._want(replace(self.wanted, **wanted))
+
+    def clear(self) -> None:
+        """Show all texts."""
+        with self._turn:
+            self._want(Wanted())
+
+    def page(self, number: int) -> None:
+        """Show a page of the texts that were found; the first one is 1.
+
+        Raises
+        ------
+        ParameterError
+            There is no such page.
+        """
+        last = max(1, -(-len(self._found) // PAGE))
+        if not 1 <= number <= last:
+            raise ParameterError(f"page: expected 1 to {last:,}, found {number:,}")
+        with self._turn:
+            self._start = (number - 1) * PAGE
+            self._show_page()
+
+    def choose(self, example_id: int) -> None:
+        """Show a text whole, with its tokens and its other copies, to be corrected.
+
+        Raises
+        ------
+        ParameterError
+            There is no such text.
+        """
+        with self._turn:
+            self._browsing.row_of(example_id)
+            self.chosen = example_id
+            self.rows.mark(str(example_id))
+            self._show_chosen()
+
+    def correct(self, example_id: int, label: str | Sequence[str]) -> None:
+        """Save a corrected label.
+
+        Parameters
+        ----------
+        example_id
+            Of a text that is here.
+        label
+            As a `corrected_label` says it, ``delete`` to leave the text out; or a list of names,
+            where texts have several labels.
+
+        Raises
+        ------
+        DataError
+            There is no such text or label, or the file is not of these texts.
+        """
+        with self._turn:
+            self._save(example_id, self._corrections.find(label))
+
+    def take_back(self, example_id: int) -> None:
+        """Take a saved correction back.
+
+        Raises
+        ------
+        DataError
+            There is none, or the file is not of these texts.
+        """
+        with self._turn:
+            self._corrections.take_back(example_id)
+            self._show_corrected()
+            self.say(f"Taken back: example {example_id} keeps its label.")
+
+    @cached_property
+    def filters(self) -> TextFilters:
+        """The controls above the texts."""
+        searching = Debounced(self.answering(self._choose_filters), seconds=TYPING)
+        filters = TextFilters(
+            self._browsing,
+            changed=self.answering(self._choose_filters),
+            typed=lambda change: None if self._filling else searching(change),
+        )
+        filters.clear.on_click(self.answering(lambda _: self.clear()))
+        return filters
+
+    @cached_property
+    def rows(self) -> TextRows:
+        """The texts of one page."""
+        return TextRows(
+            render_head(self._browsing.unit),
+            chosen=self.answering(lambda name: self.choose(int(name))),
+            turned=self.answering(lambda by: self.page(self._start // PAGE + 1 + by)),
+        )
+
+    @cached_property
+    def reader(self) -> TextReader:
+        """The text that is chosen."""
+        reader = TextReader(self._browsing, tokenizer=self._tokenizer, cutting=self._cutting)
+        reader.list_copies.on_click(self.answering(lambda _: self._want(Wanted(like=self.chosen))))
+        return reader
+
+    @cached_property
+    def editor(self) -> LabelEditor:
+        """The controls that correct a label."""
+        return LabelEditor(
+            self._browsing.texts,
+            saved=self.answering(lambda _: self._save_chosen()),
+            taken_back=self.answering(lambda _: self._take_chosen_back()),
+        )
+
+    @cached_property
+    def _lines(self) -> dict[str, Any]:
+        import ipywidgets
+
+        return {name: ipywidgets.HTML() for name in ("counts", "corrections")}
+
+    def _build(self) -> Any:
+        import ipywidgets
+
+        title = '<div role="heading" aria-level="4"><b>Browse the texts</b></div>'
+        self._show_corrected()
+        return ipywidgets.VBox(
+            [
+                ipywidgets.HTML(title),
+                self.filters.box,
+                self._lines["counts"],
+                self.rows.box,
+                self.reader.card,
+                self.editor.box,
+                self.reader.below,
+                self._lines["corrections"],
+            ]
+        )
+
+    def _choose_filters(self, _: Any) -> None:
+        if not self._filling and self.filters.read() != self.wanted:
+            self._want(self.filters.read())
+
+    def _want(self, wanted: Wanted) -> None:
+        searching = wanted.copies is not None and not self._browsing.copies_known
+        if searching:
+            self.say(f"Looking for near copies among {len(self._browsing):,} texts, this once …")
+        self._found = self._browsing.find(wanted, corrected=self._corrections.labels)
+        if searching:
+            self.say("Near copies are known now.")
+        self.wanted, self._start, self._filling = wanted, 0, True
+        try:
+            self.filters.write(wanted)
+        finally:
+            self._filling = False
+        self._show_page()
+
+    def _show_page(self) -> None:
+        rows = self._found[self._start : self._start + PAGE]
+        patterns = patterns_of(self.wanted.words)
+        lines = [(str(self._browsing.ids[row]), self._line(int(row), patterns)) for row in rows]
+        self.rows.show(lines, start=self._start, total=len(self._found))
+        self.rows.mark(None if self.chosen is None else str(self.chosen))
+        counts = self._browsing.count_labels(self._found)
+        line = render_counts(len(self._found), len(self._browsing), counts)
+        self._lines["counts"].value = line
+
+    def _line(self, row: int, patterns: list[str]) -> str:
+        facts = self._facts(row)
+        label = " → ".join(facts[name] for name in ("label", "corrected") if name in facts)
+        return render_row(
+            {"split": facts["split"], "label": label, "length": self._browsing.lengths[row]},
+            str(self._browsing.frame["text"].iat[row]),
+            patterns=patterns,
+        )
+
+    def _facts(self, row: int) -> dict[str, str]:
+        own, names = self._browsing.frame.iloc[[row]], self._browsing.texts.label_names
+        facts = {"split": str(own["split"].iat[0]), "label": say_labels(own["label"], names)[0]}
+        label = self._correction(int(self._browsing.ids[row]))
+        if not isinstance(label, str):
+            facts["corrected"] = self._corrections.say(label)
+        return facts
+
+    def _correction(self, example_id: int) -> Label | str:
+        return self._corrections.labels.get(example_id, KEPT)
+
+    def _show_chosen(self) -> None:
+        if self.chosen is None:
+            return
+        row = self._browsing.row_of(self.chosen)
+        facts, length = self._facts(row), f"{self._browsing.lengths[row]:,}"
+        known = {"example": str(self.chosen), **facts, self._browsing.unit: length}
+        self.reader.show(row, known, patterns=patterns_of(self.wanted.words))
+        given: Any = self._browsing.frame["label"].iat[row]
+        self.editor.show(given, facts["label"], corrected=self._correction(self.chosen))
+
+    def _show_corrected(self) -> None:
+        self._lines["corrections"].value = self._corrections.render()
+        self._show_page()
+        self._show_chosen()
+
+    def _save_chosen(self) -> None:
+        if self.chosen is None:
+            return
+        label = self.editor.label
+        if not isinstance(label, str):
+            self._save(self.chosen, label)
+        elif self.chosen in self._corrections.labels:
+            self.take_back(self.chosen)
+        else:
+            self.say(f"Nothing to save: example {self.chosen} keeps its label.")
+
+    def _take_chosen_back(self) -> None:
+        if self.chosen is not None:
+            self.take_back(self.chosen)
+
+    def _save(self, example_id: int, label: Label) -> None:
+        self._corrections.correct(example_id, label)
+        self._show_corrected()
+        said = self._corrections.say(label)
+        self.say(f"Saved: example {example_id}, {said}. Data prep puts it in when it runs again.")
