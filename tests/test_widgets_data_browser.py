@@ -394,3 +394,9 @@ def test_import_is_cheap() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split(maxsplit=1) == [str(PAGE), "set()\n"]
+
+
+def test_label_that_several_rows_show_is_escaped_in_the_counts(browse: Any) -> None:
+    browser = browse(make_texts(["a", "b"], label_names=("<i>x</i>", "pos")))
+    assert "&lt;i&gt;x&lt;/i&gt;" in everything(browser)
+    assert "<i>" not in everything(browser)

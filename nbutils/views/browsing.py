@@ -16,6 +16,7 @@ from nbutils.views.cards import render_body, render_card
 COLUMNS = "display:grid;grid-template-columns:6em 12em 6em minmax(0,1fr);gap:0 .8em"
 CELL = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
 NUMBER = f"{CELL};text-align:right;font-variant-numeric:tabular-nums"
+SCROLL = "max-height:18em;overflow-y:auto;line-height:1.5"
 LONGEST_SNIPPET = 200  # characters; the browser window may hold fewer
 BEFORE = 30  # characters shown before what was searched for
 LONGEST_TEXT = 5000  # characters of the text that is read whole
@@ -80,7 +81,9 @@ def render_text_card(facts: Mapping[str, Any], texts: Sequence[str], *, patterns
     patterns
         What was searched for; it is marked.
     """
-    return render_card(facts, *(render_body(_marked(text, patterns)) for text in texts))
+    bodies = "".join(render_body(_marked(text, patterns)) for text in texts)
+    whole = f'<div tabindex="0" role="group" aria-label="the text" style="{SCROLL}">{bodies}</div>'
+    return render_card(facts, whole)
 
 
 def render_copies(copies: pd.DataFrame, *, near_known: bool) -> str:

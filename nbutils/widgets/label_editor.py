@@ -40,10 +40,10 @@ class LabelEditor:
         self._names = [visible_text(name) for name in texts.label_names]
         self._can_leave_out = DELETE not in texts.label_names  # a label of that name comes first
         self.choice = w.Dropdown(
-            description="Label", options=self._options("the label"), disabled=True
+            description="New label", options=self._options("the label"), disabled=True
         )
         self.labels = w.SelectMultiple(
-            description="Labels",
+            description="New labels",
             options=[(name, label) for label, name in enumerate(self._names)],
             rows=min(MOST_LINES, len(self._names)),
             disabled=True,
