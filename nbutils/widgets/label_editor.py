@@ -50,17 +50,14 @@ class LabelEditor:
         )
         if self._several:
             self.labels.observe(self._chose_labels, names="value")
-        self.save = w.Button(description="Save", tooltip="Save this correction", disabled=True)
-        self.save.on_click(saved)
-        self.take_back = w.Button(
-            description="Take back", tooltip="Take the saved correction back", disabled=True
-        )
-        self.take_back.on_click(taken_back)
+        self.save = w.Button(description="Save", tooltip="Save this correction")
+        self.take_back = w.Button(description="Take back", tooltip="Take the saved correction back")
+        for button, answer in ((self.save, saved), (self.take_back, taken_back)):
+            button.disabled = True
+            button.on_click(answer)
         several = [self.labels] if self._several else []
-        self.box = w.HBox(
-            [self.choice, *several, self.save, self.take_back],
-            layout=w.Layout(flex_flow="row wrap"),
-        )
+        parts = [self.choice, *several, self.save, self.take_back]
+        self.box = w.HBox(parts, layout=w.Layout(flex_flow="row wrap"))
 
     @property
     def label(self) -> Label | str:
