@@ -23,6 +23,7 @@ from nbutils.analysis.questions import (
     explaining,
     top_words,
 )
+from nbutils.described import Described
 from nbutils.errors import NbutilsError, ParameterError
 from nbutils.label_sets import BoolArray
 
@@ -105,8 +106,8 @@ class Answer:
         return weights
 
 
-@dataclass(frozen=True, eq=False)
-class Explanation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation(Described):
     """What the words of one text add to an output of the model.
 
     Attributes

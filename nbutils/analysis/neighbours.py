@@ -96,8 +96,8 @@ class Neighbours(Described):
         return [Advice(action, evidence, None, "neighbours")]
 
 
-@dataclass(frozen=True)
-class TrainingIndex:
+@dataclass(frozen=True, repr=False)
+class TrainingIndex(Described):
     """Training texts among which the nearest are looked for; they are read when first asked for.
 
     Attributes
