@@ -259,8 +259,8 @@ def lab(context: typer.Context) -> None:
     from nbutils.lab import prepare_lab
 
     start = prepare_lab(context.args)
-    print(f"notebooks: {start.folder}", flush=True)
-    os.chdir(start.folder)
+    print(f"notebooks: {start.project / 'notebooks'}", flush=True)
+    os.chdir(start.project)
     os.execve(start.command[0], start.command, start.environment)
 
 

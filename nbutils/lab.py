@@ -15,6 +15,7 @@ from nbutils.runs import find_notebook
 KERNEL = "python3"  # as the notebooks name it
 SETTINGS = (
     "--ServerApp.ip=127.0.0.1",
+    "--LabApp.default_url=/lab/tree/notebooks",
     # lets the parameter form's button run the cells below it
     "--LabApp.expose_app_in_browser=True",
 )
@@ -26,15 +27,15 @@ class LabStart:
 
     Attributes
     ----------
-    folder
-        With the notebooks; JupyterLab shows nothing above it.
+    project
+        JupyterLab shows nothing above it; it opens on the notebooks, and reaches the reports.
     command
         Words of the command line.
     environment
         Variables of its process.
     """
 
-    folder: Path
+    project: Path
     command: tuple[str, ...]
     environment: dict[str, str]
 
@@ -58,8 +59,9 @@ def prepare_lab(arguments: Sequence[str] = ()) -> LabStart:
     _describe_kernel(kernels / "kernels" / KERNEL)
     before = os.environ.get("JUPYTER_PATH")
     path = os.pathsep.join([str(kernels), *([before] if before else [])])
-    command = (sys.executable, "-m", "jupyterlab", *SETTINGS, *arguments)
-    return LabStart(folder, command, dict(os.environ) | {"JUPYTER_PATH": path})
+    root = f"--ServerApp.root_dir={project}"
+    command = (sys.executable, "-m", "jupyterlab", root, *SETTINGS, *arguments)
+    return LabStart(project, command, dict(os.environ) | {"JUPYTER_PATH": path})
 
 
 def _describe_kernel(folder: Path) -> None:

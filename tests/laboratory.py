@@ -106,7 +106,7 @@ class Desk:
         self.requests: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
         base, query = address.split("?")
-        self.page.goto(f"{base}/tree/{notebook}?reset&{query}")
+        self.page.goto(f"{base}/tree/notebooks/{notebook}?reset&{query}")
         self.notebook = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         self.notebook.locator(".jp-Cell").first.wait_for(timeout=60_000)
         self._wait_for_kernel()

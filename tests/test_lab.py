@@ -25,18 +25,19 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_lab_opens_the_projects_own_notebooks_on_loopback(project: Path) -> None:
     start = prepare_lab(["--port=9"])
-    assert start.folder == project / "notebooks"
+    assert start.project == project
+    assert f"--ServerApp.root_dir={project}" in start.command
     assert start.command[:3] == (sys.executable, "-m", "jupyterlab")
     assert "--ServerApp.ip=127.0.0.1" in start.command
     assert start.command[-1] == "--port=9"
-    assert (start.folder / NOTEBOOKS["data_prep"]).read_text(encoding="utf-8") == "my own"
+    assert (project / "notebooks" / NOTEBOOKS["data_prep"]).read_text(encoding="utf-8") == "my own"
 
 
 def test_lab_finds_the_project_from_within_its_notebooks(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project / "notebooks")
-    assert prepare_lab().folder == project / "notebooks"
+    assert prepare_lab().project == project
 
 
 def test_lab_brings_notebooks_to_a_folder_that_has_none(
@@ -45,8 +46,8 @@ def test_lab_brings_notebooks_to_a_folder_that_has_none(
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "mine.ipynb").write_text("kept", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    folder = prepare_lab().folder
-    assert folder == tmp_path / "notebooks"
+    assert prepare_lab().project == tmp_path
+    folder = tmp_path / "notebooks"
     assert {*NOTEBOOKS.values(), "mine.ipynb"} <= {path.name for path in folder.iterdir()}
 
 

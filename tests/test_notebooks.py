@@ -21,11 +21,16 @@ from nbutils.params.study import SECTIONS
 from nbutils.views.advice import link_to_section
 
 STAGES = list(NOTEBOOKS)
+FILES = [*NOTEBOOKS.values(), "explore.ipynb"]
 ROOT = Path(__file__).parent.parent
 
 
 def cells(stage: str, kind: str = "code") -> list[dict[str, Any]]:
-    notebook = json.loads((ROOT / "notebooks" / NOTEBOOKS[stage]).read_text(encoding="utf-8"))
+    return cells_of(NOTEBOOKS[stage], kind)
+
+
+def cells_of(name: str, kind: str = "code") -> list[dict[str, Any]]:
+    notebook = json.loads((ROOT / "notebooks" / name).read_text(encoding="utf-8"))
     return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
 
 
@@ -43,19 +48,19 @@ def test_defaults_of_the_cell_are_those_of_the_schema(stage: str) -> None:
     assert list(found) == list(expected)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_notebook_is_committed_without_outputs_and_with_stable_ids(stage: str) -> None:
-    for cell in cells(stage):
+@pytest.mark.parametrize("name", FILES)
+def test_notebook_is_committed_without_outputs_and_with_stable_ids(name: str) -> None:
+    for cell in cells_of(name):
         assert cell["outputs"] == []
         assert cell["execution_count"] is None
-    ids = [cell["id"] for cell in [*cells(stage), *cells(stage, "markdown")]]
+    ids = [cell["id"] for cell in [*cells_of(name), *cells_of(name, "markdown")]]
     assert len(set(ids)) == len(ids)
-    assert all(len(name) > 3 and not name.isdigit() for name in ids)
+    assert all(len(own) > 3 and not own.isdigit() for own in ids)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_cells_are_short_and_define_nothing(stage: str) -> None:
-    for cell in cells(stage):
+@pytest.mark.parametrize("name", FILES)
+def test_cells_are_short_and_define_nothing(name: str) -> None:
+    for cell in cells_of(name):
         if "parameters" in cell["metadata"].get("tags", []):
             continue
         lines = [line for line in source(cell).splitlines() if line.strip()]
@@ -63,6 +68,10 @@ def test_cells_are_short_and_define_nothing(stage: str) -> None:
         nodes = list(ast.walk(ast.parse(source(cell))))
         forbidden = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.Lambda)
         assert not [node for node in nodes if isinstance(node, forbidden)], cell["id"]
+
+
+def test_every_notebook_is_looked_at() -> None:
+    assert {path.name for path in (ROOT / "notebooks").iterdir()} == set(FILES)
 
 
 def test_each_section_has_an_introduction_that_links_lead_to() -> None:
@@ -73,10 +82,10 @@ def test_each_section_has_an_introduction_that_links_lead_to() -> None:
     assert run == set(ERROR_SECTIONS)  # what can be skipped is what there is
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_prose_states_no_measured_number(stage: str) -> None:
+@pytest.mark.parametrize("name", FILES)
+def test_prose_states_no_measured_number(name: str) -> None:
     allowed = {"95", "100", "80", "1", "01_data_prep"}
-    for cell in cells(stage, "markdown"):
+    for cell in cells_of(name, "markdown"):
         words = source(cell).replace("`", " ").replace("%", " ").split()
         numbers = [w.strip(".,;:()") for w in words if any(sign.isdigit() for sign in w)]
         assert {n for n in numbers if n and n[0].isdigit()} <= allowed, cell["id"]

@@ -118,6 +118,8 @@ def test_stop_button_is_taken_away_when_the_training_is_over(
     assert PROGRESS_MIME in shown[1]
     live.on_end()
     assert handle.updates[-1] == {"text/plain": "", "text/html": ""}
+    assert "s left" in shown[1]["text/plain"]
+    assert "s left" not in handle.updates[-2]["text/html"]  # it may have ended before its plan
 
 
 def test_title_says_which_training_it_is(screen: tuple[list[dict[str, Any]], Handle]) -> None:

@@ -77,10 +77,10 @@ class FinishedRun(Described):
         if isinstance(told, Mapping):
             return told
         found: dict[str, Any] = {}
-        if self._has("data_prep"):
+        if self.has("data_prep"):
             card = read_json(self.data_dir / LAST_ARTIFACT["data_prep"])
             found["data_prep"] = card.get("parameters", {"dataset": card.get("source")})
-        if self._has("fine_tune"):
+        if self.has("fine_tune"):
             found["fine_tune"] = read_json(self.model_dir / "history.json").get("recipe", {})
         return found
 
@@ -155,7 +155,7 @@ class FinishedRun(Described):
         """The names of the K classes, index = id."""
         from nbutils.analysis.mistakes import label_names_of
 
-        if self._has("fine_tune"):
+        if self.has("fine_tune"):
             return label_names_of(self.predictions)
         return tuple(read_json(self.data_dir / LAST_ARTIFACT["data_prep"])["label_names"])
 
@@ -213,7 +213,8 @@ class FinishedRun(Described):
         told = (findings.get("label_names"), findings.get("mistakes"))
         return made >= trained and told == (names, counts)
 
-    def _has(self, stage: str) -> bool:
+    def has(self, stage: str) -> bool:
+        """Return whether what a stage made is still there."""
         folder = self.folders.get(stage)
         return folder is not None and (folder / LAST_ARTIFACT[stage]).is_file()
 
@@ -222,7 +223,7 @@ class FinishedRun(Described):
         if folder is None:
             made = ", ".join(self.folders) or "no stage"
             raise DataError(f"{self.name}: expected a run with {stage}, found one with {made}")
-        if not self._has(stage):
+        if not self.has(stage):
             raise DataError(f"{self.name}: {folder} is not there (any more); {self._mend(stage)}")
         return folder
 
@@ -249,7 +250,7 @@ class FinishedRun(Described):
         }
 
     def _say_folder(self, stage: str) -> str:
-        if self._has(stage):
+        if self.has(stage):
             return say_place(self.folders[stage])
         return f"not there (any more); {self._mend(stage)}"
 

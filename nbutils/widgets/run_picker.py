@@ -37,7 +37,9 @@ class _Parts:
 
 
 class RunPicker(Widget):
-    """A list of finished runs to choose from; `run` is the chosen one, the newest at first.
+    """A list of finished runs to choose from; `run` is the chosen one.
+
+    At first that is the newest of which data and model are still there.
 
     Of each run its report's manifest alone is read, until more is asked of it.
 
@@ -57,7 +59,9 @@ class RunPicker(Widget):
         self._page = 0
         self._drawing = False
         self._all = self._found = list_runs(*self._places)
-        self._chosen = self._all[0] if self._all else None
+        # of a run whose folders are gone, little but its numbers can be looked at
+        whole = (run for run in self._all if run.has("data_prep") and run.has("fine_tune"))
+        self._chosen = next(whole, self._all[0] if self._all else None)
 
     @property
     def runs(self) -> RunList:

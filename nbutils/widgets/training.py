@@ -92,6 +92,7 @@ class LiveTraining(Watcher):
         self._button: Any = None  # the handle of its display
         self._handle: Any = None
         self._shown_at = 0.0
+        self._last: History | None = None
 
     def on_step(self, history: History) -> bool:
         """Show an optimiser step, at most once a second and always the last; True: stop."""
@@ -105,7 +106,9 @@ class LiveTraining(Watcher):
         self._show(history)
 
     def on_end(self) -> None:
-        """Take the button away."""
+        """Show the last state as such, and take the button away."""
+        if self._last is not None:
+            self._show(self._last, is_over=True)
         if self._button is not None:
             self._button.update({"text/plain": "", "text/html": ""}, raw=True)
             self._stop.view.close()
@@ -114,14 +117,14 @@ class LiveTraining(Watcher):
         """End after the running step, as the button does; for other threads."""
         self._stop.press()
 
-    def _show(self, history: History) -> None:
+    def _show(self, history: History, *, is_over: bool = False) -> None:
         from IPython.display import display
 
-        self._shown_at = time.monotonic()
+        self._shown_at, self._last = time.monotonic(), history
         values = progress_values(history)
         bundle = {
-            "text/plain": describe(history, title=self._title),
-            "text/html": render_progress(history, title=self._title),
+            "text/plain": describe(history, title=self._title, is_over=is_over),
+            "text/html": render_progress(history, title=self._title, is_over=is_over),
             PROGRESS_MIME: values | {"title": self._title},
         }
         if self._handle is None:
@@ -173,7 +176,7 @@ def mean_loss(history: History) -> float:
     return sum(recent) / len(recent)
 
 
-def describe(history: History, *, title: str = "") -> str:
+def describe(history: History, *, title: str = "", is_over: bool = False) -> str:
     """Return the progress as one line of text."""
     values = progress_values(history)
     line = f"{title}: " if title else ""
@@ -183,16 +186,18 @@ def describe(history: History, *, title: str = "") -> str:
     )
     if values["accuracy"] is not None:
         line += f", validation accuracy {values['accuracy']:.1%}"
-    line += f", {values['seconds_left']:.0f} s left, {values['tokens_per_second']:,} tokens/s"
+    if not is_over:
+        line += f", {values['seconds_left']:.0f} s left"
+    line += f", {values['tokens_per_second']:,} tokens/s"
     if values["texts_per_second"] is not None:
         line += f", {values['texts_per_second']:.0f} texts/s"
     return f"{line}, memory at most {values['memory_mib']:,} MiB"
 
 
-def render_progress(history: History, *, title: str = "") -> str:
+def render_progress(history: History, *, title: str = "", is_over: bool = False) -> str:
     """Return the progress as HTML: a bar, the line of text, and the losses so far as an SVG."""
     done = 100 * len(history.steps) / max(1, history.total_steps)
-    described = describe(history, title=title)
+    described = describe(history, title=title, is_over=is_over)
     return (
         '<div class="nb-progress" style="max-width:36em">'
         f'<progress max="100" value="{done:.1f}" style="width:100%" '
