@@ -204,3 +204,11 @@ def test_copies_of_a_classifier_share_the_turn_of_their_model_alone(reviewer: Cl
         waiting.daemon = True
         waiting.start()
         assert not entered.wait(0.05)
+
+
+def test_what_is_read_without_a_gap_reaches_to_the_cut(reviewer: Classifier) -> None:
+    assert ask_text(reviewer, "good film").reach == len("good film")
+    assert ask_text(reviewer, "good " * 40).reach == 14 * len("good ")
+    answer = ask_text(reviewer, "Good film")
+    assert answer.reads_as(ask_text(reviewer, "good  FILM"))
+    assert not answer.reads_as(ask_text(reviewer, "good film film"))
