@@ -198,12 +198,18 @@ def test_copies_of_a_classifier_share_the_turn_of_their_model_alone(reviewer: Cl
     assert replace(reviewer, precision="fp32").turn is reviewer.turn
     copied = pickle.loads(pickle.dumps(reviewer.turn))
     assert copied is not reviewer.turn
+    entered = threading.Event()
+
+    def enter() -> None:
+        with reviewer.turn:
+            entered.set()
+
+    waiting = threading.Thread(target=enter)
     with reviewer.turn, reviewer.turn, copied:
-        entered = threading.Event()
-        waiting = threading.Thread(target=lambda: reviewer.turn.__enter__() and entered.set())
-        waiting.daemon = True
         waiting.start()
         assert not entered.wait(0.05)
+    waiting.join(10)
+    assert entered.is_set()
 
 
 def test_what_is_read_without_a_gap_reaches_to_the_cut(reviewer: Classifier) -> None:
