@@ -76,7 +76,7 @@ class Answer:
     tokens: tuple[list[str], ...]
     unread: tuple[Unread, ...]
     cut: int
-    unknown: int
+    unknown_token: str
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -93,6 +93,11 @@ class Answer:
     def read(self) -> int:
         """How many tokens are read, special ones included."""
         return sum(map(len, self.tokens))
+
+    @property
+    def unknown(self) -> int:
+        """How many of the tokens read stand for what the tokenizer does not know."""
+        return sum(token == self.unknown_token for own in self.tokens for token in own)
 
     @property
     def reach(self) -> int:
@@ -181,7 +186,6 @@ def ask_text(classifier: Classifier, text: str, text_pair: str | None = None) ->
     pieces = read_pieces(texts, tokenizer, cutting=classifier.cutting)
     whole = read_whole(texts, tokenizer)
     specials = int((whole.owners < 0).sum())
-    unknown = [piece.input_ids[piece.owners >= 0] == tokenizer.unk_token_id for piece in pieces]
     return Answer(
         texts,
         classifier.classes.names,
@@ -192,7 +196,7 @@ def ask_text(classifier: Classifier, text: str, text_pair: str | None = None) ->
         tuple(tokenizer.convert_ids_to_tokens(piece.input_ids.tolist()) for piece in pieces),
         find_unread(pieces, whole),
         max(len(whole.owners) - classifier.cutting.limit(specials), 0),
-        int(sum(own.sum() for own in unknown)),
+        str(tokenizer.unk_token),
     )
 
 

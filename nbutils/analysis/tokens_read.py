@@ -121,13 +121,12 @@ def find_unread(pieces: Sequence[Piece], whole: Piece) -> tuple[Unread, ...]:
     missing = (whole.owners >= 0) & ~np.isin(_places(whole), places)
     parts = np.where(missing, whole.owners, NOBODY)
     edges = np.flatnonzero(np.diff(parts, prepend=NOBODY, append=NOBODY))
-    return tuple(
-        Unread(
-            int(parts[low]), *map(int, (whole.spans[low, 0], whole.spans[high - 1, 1])), high - low
-        )
-        for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-        if missing[low]
-    )
+    found = []
+    for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if missing[low]:
+            start, end = int(whole.spans[low, 0]), int(whole.spans[high - 1, 1])
+            found.append(Unread(int(parts[low]), start, end, high - low))
+    return tuple(found)
 
 
 def _places(piece: Piece) -> IntArray:
