@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from conftest import TOPICS, WORDS, make_reviews
 from finished import Finished
+from made_up import AWKWARD
 
 import nbutils
 from nbutils.analysis.asking import SupersededError, ask_text, explain_text
@@ -21,17 +22,6 @@ from nbutils.encoder.swap import FastEncoder
 from nbutils.errors import DataError, ParameterError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.classifier import Classifier
-
-AWKWARD = {
-    "empty": "",
-    "spaces": " \n\t ",
-    "control": "good\x00 \x1b[31m film\x07",
-    "right to left": "\u202e\u05e9\u05dc\u05d5\u05dd good \u0645\u0631\u062d\u0628\u0627",
-    "emoji": "good \U0001f469\u200d\U0001f680 film \U0001f1e9\U0001f1ea",
-    "half a pair": "good \ud83d film",
-    "long": "good film " * 10_000,
-    "one long word": "x" * 100_000,
-}
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from nbutils.training.classifier import Classifier
 from nbutils.views.asking import (
     render_answer,
     render_explanation,
+    render_reading,
     say_agreement,
     say_answer,
     say_change,
@@ -101,6 +102,7 @@ def test_given_labels_of_a_set_come_first_with_their_thresholds() -> None:
 def test_labels_are_data() -> None:
     now = answer({HOSTILE: 0.6, "b" * 500: 0.4})
     html = render_answer(now, before=answer({HOSTILE: 0.3, "b" * 500: 0.7}))
+    html += render_reading(replace(now, tokens=([HOSTILE],)))
     shown = parse(html)
     assert not shown.select("img")
     assert "\u202e" not in html

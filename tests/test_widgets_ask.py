@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from finished import Finished, ask_all
-from test_asking import AWKWARD
+from made_up import AWKWARD
 
 from nbutils.analysis.asking import ask_text
 from nbutils.analysis.saved_model import SavedModel

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from nbutils.analysis.questions import Texts
     from nbutils.analysis.text_changes import Change
 
+HEAD = '<p style="margin:.6em 0 .1em"><strong>{}</strong></p>'
 MOST_LABELS = 6  # that are told by name
 LONGEST_NAME = 60  # characters
 LONGEST_DIFFERENCE = 60
 
 
 def render_answer(answer: Answer, *, before: Answer | None = None) -> str:
-    """Return what a model says of a text as HTML: labels, probabilities, tokens.
+    """Return what a model says of a text as HTML: its labels in a line, and probabilities.
 
     Parameters
     ----------
@@ -39,9 +40,12 @@ def render_answer(answer: Answer, *, before: Answer | None = None) -> str:
     return (
         f'<p role="status" style="margin:.2em 0"><strong>{render_text(said)}</strong></p>'
         f"{render_probabilities(answer, before=before)}"
-        '<p style="margin:.6em 0 .1em"><strong>What it reads</strong></p>'
-        f"{render_tokens(answer)}"
     )
+
+
+def render_reading(answer: Answer) -> str:
+    """Return the tokens that a model reads of a text as HTML."""
+    return f"{HEAD.format('What it reads')}{render_tokens(answer)}"
 
 
 def render_explanation(found: Explanation) -> str:
@@ -52,8 +56,7 @@ def render_explanation(found: Explanation) -> str:
         f"for padding; completeness error {found.error:.1%}, {found.steps} gradients. {SHADING}"
     )
     return (
-        '<p style="margin:.6em 0 .1em"><strong>Which words decide</strong></p>'
-        f"{''.join(shade_texts(found.texts, found.words))}"
+        f"{HEAD.format('Which words decide')}{''.join(shade_texts(found.texts, found.words))}"
         f"{render_body(escape(said))}{render_body(f'<small>{escape(how)}</small>')}"
     )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 10  # with a bar of their own
 LONGEST_NAME = 60  # characters
+WIDEST_NAME = 20  # below which names are not broken
 LINE = "rgba(128,128,128,.5)"
 CELL = "padding:.1em .6em .1em 0;text-align:left;vertical-align:middle"
 NUMBER = f"{CELL};text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
@@ -38,13 +39,16 @@ def render_probabilities(answer: Answer, *, before: Answer | None = None) -> str
     kept, others = choose_labels(answer)
     heads = ["label", "probability"] + ["before"] * (before is not None)
     heads += ["given from"] * (answer.thresholds is not None)
-    head = "".join(
-        f'<th scope="col" style="{CELL if name == "label" else NUMBER}">{name}</th>'
-        for name in heads
-    )
     rows = "".join(_render_row(answer, k, before) for k in kept)
+    width = min(WIDEST_NAME, 3 + max(len(answer.label_names[k]) for k in kept))
+    styles = [f"{CELL};min-width:{width}ch", *[NUMBER] * (len(heads) - 1)]
+    head = "".join(
+        f'<th scope="col" style="{style}">{name}</th>'
+        for name, style in zip(heads, styles, strict=True)
+    )
     return (
-        '<table class="nb-table nb-bars" style="width:100%;border-collapse:collapse">'
+        '<table class="nb-table nb-bars" '
+        'style="width:100%;border-collapse:collapse;font-size:inherit">'
         f'<thead><tr>{head}<td style="width:50%"></td></tr></thead><tbody>{rows}</tbody></table>'
         f"{_say_others(answer, others)}"
     )

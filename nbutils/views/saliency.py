@@ -123,7 +123,7 @@ def _shade(text: str, words: pd.DataFrame, strongest: float) -> Iterator[str]:
 def _between(text: str) -> str:
     if not text.strip() or len(text) <= MOST_SHOWN:
         return escape(text)
-    return f'<span class="nb-cut"> \u2026 ({len(text):,} characters that are not read)</span>'
+    return f'<span class="nb-cut"> \u2026 ({len(text):,} characters that are not read) </span>'
 
 
 def _word(word: str, share: float) -> str:

@@ -35,11 +35,12 @@ class AskPanel:
 
         title = f"<strong>{render_text(self._title, limit=60)}</strong>" * bool(self._title)
         layout = ipywidgets.Layout(flex="1 1 24em", min_width="0", margin="0 1.5em 0 0")
-        return ipywidgets.VBox([ipywidgets.HTML(title), self.answer, self.words], layout=layout)
+        parts = [ipywidgets.HTML(title), self.answer, self.words, self.tokens]
+        return ipywidgets.VBox(parts, layout=layout)
 
     @cached_property
     def answer(self) -> Any:
-        """Labels, probabilities and tokens."""
+        """Labels and probabilities."""
         import ipywidgets
 
         return ipywidgets.HTML()
@@ -51,12 +52,20 @@ class AskPanel:
 
         return ipywidgets.HTML()
 
+    @cached_property
+    def tokens(self) -> Any:
+        """What is read of the text."""
+        import ipywidgets
+
+        return ipywidgets.HTML()
+
     def show_answer(self, answer: Answer, before: Answer | None) -> None:
         """Show what the model says, beside what it said before a change, if there was one."""
-        from nbutils.views.asking import render_answer
+        from nbutils.views.asking import render_answer, render_reading
 
         self.answer.value = _dress(render_answer(answer, before=before))
         self.words.value = _dress(f"<p>{PENDING}</p>")
+        self.tokens.value = _dress(render_reading(answer))
 
     def show_explanation(self, found: Explanation) -> None:
         """Show which words decide."""
@@ -70,7 +79,7 @@ class AskPanel:
 
     def clear(self) -> None:
         """Show nothing."""
-        self.answer.value = self.words.value = ""
+        self.answer.value = self.words.value = self.tokens.value = ""
 
 
 def _dress(content: str) -> str:
