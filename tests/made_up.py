@@ -13,6 +13,18 @@ from nbutils.analysis.multi_label import MultiLabelErrors
 from nbutils.analysis.single_label import SingleLabelErrors
 from nbutils.label_sets import set_column, to_sets
 
+# What somebody may type.
+AWKWARD = {
+    "empty": "",
+    "spaces": " \n\t ",
+    "control": "good\x00 \x1b[31m film\x07",
+    "right to left": "\u202e\u05e9\u05dc\u05d5\u05dd good \u0645\u0631\u062d\u0628\u0627",
+    "emoji": "good \U0001f469\u200d\U0001f680 film \U0001f1e9\U0001f1ea",
+    "half a pair": "good \ud83d film",
+    "long": "good film " * 10_000,
+    "one long word": "x" * 100_000,
+}
+
 WORDS = [
     "oil",
     "crop",

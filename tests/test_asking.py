@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from conftest import TOPICS, WORDS, make_reviews
 from finished import Finished
+from made_up import AWKWARD
 
 import nbutils
 from nbutils.analysis.asking import SupersededError, ask_text, explain_text
@@ -21,17 +22,6 @@ from nbutils.encoder.swap import FastEncoder
 from nbutils.errors import DataError, ParameterError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.classifier import Classifier
-
-AWKWARD = {
-    "empty": "",
-    "spaces": " \n\t ",
-    "control": "good\x00 \x1b[31m film\x07",
-    "right to left": "\u202e\u05e9\u05dc\u05d5\u05dd good \u0645\u0631\u062d\u0628\u0627",
-    "emoji": "good \U0001f469\u200d\U0001f680 film \U0001f1e9\U0001f1ea",
-    "half a pair": "good \ud83d film",
-    "long": "good film " * 10_000,
-    "one long word": "x" * 100_000,
-}
 
 
 @pytest.fixture(scope="module")
@@ -198,9 +188,23 @@ def test_copies_of_a_classifier_share_the_turn_of_their_model_alone(reviewer: Cl
     assert replace(reviewer, precision="fp32").turn is reviewer.turn
     copied = pickle.loads(pickle.dumps(reviewer.turn))
     assert copied is not reviewer.turn
+    entered = threading.Event()
+
+    def enter() -> None:
+        with reviewer.turn:
+            entered.set()
+
+    waiting = threading.Thread(target=enter)
     with reviewer.turn, reviewer.turn, copied:
-        entered = threading.Event()
-        waiting = threading.Thread(target=lambda: reviewer.turn.__enter__() and entered.set())
-        waiting.daemon = True
         waiting.start()
         assert not entered.wait(0.05)
+    waiting.join(10)
+    assert entered.is_set()
+
+
+def test_what_is_read_without_a_gap_reaches_to_the_cut(reviewer: Classifier) -> None:
+    assert ask_text(reviewer, "good film").reach == len("good film")
+    assert ask_text(reviewer, "good " * 40).reach == 14 * len("good ")
+    answer = ask_text(reviewer, "Good film")
+    assert answer.reads_as(ask_text(reviewer, "good  FILM"))
+    assert not answer.reads_as(ask_text(reviewer, "good film film"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nbutils.analysis.contractions import MADE, WRITTEN_OUT, contract, write_out
 from nbutils.analysis.swaps import KIND_OF, KINDS, swap_names, swap_numbers
-from nbutils.analysis.text_changes import CHANGES, NEUTRAL, Change, Random
+from nbutils.analysis.text_changes import CHANGES, NEUTRAL, Change, Random, find_difference
 
 BY_NAME = {change.name: change for change in CHANGES}
 WORDS = [
@@ -193,3 +193,29 @@ def test_neutral_sentence_is_added_to_english_texts_in_their_case(seed: int) -> 
     assert before.removesuffix(" The end.") in NEUTRAL
     assert changed("sentence after", "and so\n", seed).islower()
     assert changed("sentence after", "Das ist das Ende.", seed) == "Das ist das Ende."
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("it rained today", "it rianed today", ("rained", "rianed")),
+        ("it rained", "it rained. More.", ("rained", "rained. More.")),
+        ("aa", "aaa", ("aa", "aaa")),
+        ("", "new", ("", "new")),
+        ("same", "same", None),
+        ("one two three four", "one 2 three 4", ("two three four", "2 three 4")),
+    ],
+)
+def test_difference_is_told_in_whole_words(
+    before: str, after: str, expected: tuple[str, str] | None
+) -> None:
+    assert find_difference(before, after) == expected
+
+
+def test_change_of_one_word_keeps_to_what_is_read() -> None:
+    typo = next(change for change in CHANGES if change.one_place)
+    text = "short words " + "far beyond " * 9
+    for seed in range(5):
+        (changed,) = typo.within(11, (text,), np.random.default_rng(seed))
+        assert changed != text
+        assert changed[11:] == text[11:]

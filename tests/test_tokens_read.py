@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import make_reviews
 
-from nbutils.analysis.tokens_read import read_pieces, unique_texts
+from nbutils.analysis.tokens_read import find_unread, read_pieces, read_whole, unique_texts
 from nbutils.batching import encode_texts
 from nbutils.checkpoints.loading import load_tokenizer
 from nbutils.params.cutting import Cutting
@@ -68,3 +68,24 @@ def test_pairs_differ_by_either_text(tiny_bert: Path) -> None:
     first, second = ["good", "good", "good film", "good"], ["bad", "dull", "bad", "bad"]
     encoded = encode_texts(first, tokenizer, cutting=Cutting(12), text_pairs=second)
     assert unique_texts(encoded)[1].tolist() == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize("cutting", CUTTINGS, ids=str)
+@pytest.mark.parametrize("pair", [None, "the story is dull", LONG])
+@pytest.mark.parametrize("text", TEXTS)
+def test_stretches_that_are_not_read_hold_the_tokens_that_are_missing(
+    tiny_bert: Path, text: str, pair: str | None, cutting: Cutting
+) -> None:
+    if pair is not None and cutting.truncation == "chunks":
+        pytest.skip("pairs are not read in chunks")
+    tokenizer = load_tokenizer(str(tiny_bert))
+    texts = (text,) if pair is None else (text, pair)
+    whole = read_whole(texts, tokenizer)
+    found = find_unread(read_pieces(texts, tokenizer, cutting=cutting), whole)
+    specials = int((whole.owners < 0).sum())
+    assert sum(own.tokens for own in found) == max(len(whole.owners) - cutting.limit(specials), 0)
+    for own in found:
+        lost = tokenizer(texts[own.part][own.start : own.end], add_special_tokens=False)
+        assert len(lost["input_ids"]) == own.tokens
+    if cutting.truncation == "head_tail":
+        assert all(own.start > 0 and own.end < len(texts[own.part]) for own in found)

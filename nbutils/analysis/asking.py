@@ -30,7 +30,7 @@ from nbutils.label_sets import BoolArray
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from nbutils.analysis.tokens_read import Piece
+    from nbutils.analysis.tokens_read import Piece, Unread
     from nbutils.training.classifier import Classifier
 
 FloatArray = NDArray[np.float64]
@@ -60,8 +60,10 @@ class Answer:
         The tokens that are read: one piece, unless a long text is read in chunks.
     tokens
         The same as strings, a list for each piece.
+    unread
+        The stretches of the texts that are not read.
     cut
-        How many tokens are not read.
+        How many tokens that are.
     unknown
         How many of those read the tokenizer has no token for.
     """
@@ -73,8 +75,9 @@ class Answer:
     thresholds: FloatArray | None
     pieces: tuple[Piece, ...]
     tokens: tuple[list[str], ...]
+    unread: tuple[Unread, ...]
     cut: int
-    unknown: int
+    unknown_token: str
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -91,6 +94,22 @@ class Answer:
     def read(self) -> int:
         """How many tokens are read, special ones included."""
         return sum(map(len, self.tokens))
+
+    @property
+    def unknown(self) -> int:
+        """How many of the tokens read stand for what the tokenizer does not know."""
+        return sum(token == self.unknown_token for own in self.tokens for token in own)
+
+    @property
+    def reach(self) -> int:
+        """How many characters of the first text are read, before the first that are not."""
+        starts = [own.start for own in self.unread if own.part == 0]
+        return min(starts, default=len(self.texts[0]))
+
+    def reads_as(self, other: Answer) -> bool:
+        """Return whether the model reads the very same tokens of another text."""
+        own, others = ([piece.input_ids.tolist() for piece in a.pieces] for a in (self, other))
+        return own == others
 
     def contrast(self) -> FloatArray:
         """Return the weights of the logits that say why this answer and no other, shape (K,).
@@ -160,13 +179,14 @@ def ask_text(classifier: Classifier, text: str, text_pair: str | None = None) ->
     DataError
         A pair is asked of a model that reads texts in chunks.
     """
-    from nbutils.analysis.tokens_read import read_pieces
+    from nbutils.analysis.tokens_read import find_unread, read_pieces, read_whole
 
     texts = _cleaned(text, text_pair)
     predicted = classifier.predict(*([own] for own in texts))
     tokenizer = classifier.tokenizer
     pieces = read_pieces(texts, tokenizer, cutting=classifier.cutting)
-    unknown = [piece.input_ids[piece.owners >= 0] == tokenizer.unk_token_id for piece in pieces]
+    whole = read_whole(texts, tokenizer)
+    specials = int((whole.owners < 0).sum())
     return Answer(
         texts,
         classifier.classes.names,
@@ -175,8 +195,9 @@ def ask_text(classifier: Classifier, text: str, text_pair: str | None = None) ->
         None if classifier.thresholds is None else classifier.thresholds.values,
         tuple(pieces),
         tuple(tokenizer.convert_ids_to_tokens(piece.input_ids.tolist()) for piece in pieces),
-        _count_cut(texts, classifier),
-        int(sum(own.sum() for own in unknown)),
+        find_unread(pieces, whole),
+        max(len(whole.owners) - classifier.cutting.limit(specials), 0),
+        str(tokenizer.unk_token),
     )
 
 
@@ -238,11 +259,6 @@ def _decide(classifier: Classifier, pred_probs: FloatArray) -> BoolArray:
     if classifier.thresholds is not None:
         return np.asarray(classifier.decide(pred_probs)[0])
     return np.asarray(np.arange(pred_probs.shape[1]) == pred_probs[0].argmax())
-
-
-def _count_cut(texts: Texts, classifier: Classifier) -> int:
-    whole = classifier.tokenizer(*texts, truncation=False, verbose=False).sequence_ids(0)
-    return max(len(whole) - classifier.cutting.limit(whole.count(None)), 0)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nbutils.analysis.advice import Advice
 from nbutils.analysis.errors import tested_texts
 from nbutils.analysis.saved_model import SavedModel, Texts, texts_of_rows
-from nbutils.analysis.text_changes import CHANGES, Change
+from nbutils.analysis.text_changes import CHANGES, applicable_changes
 from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import indicate_labels, say_labels, set_column, to_sets
@@ -111,29 +111,17 @@ def find_flips(model: SavedModel, *, texts: int, seed: int) -> Perturbations:
     )
 
 
-def _applicable(*, paired: bool) -> list[Change]:
-    return [change for change in CHANGES if change.pairs or not paired]
-
-
 def _change(originals: Sequence[Texts], model: SavedModel, *, seed: int) -> pd.DataFrame:
     """Return the changed texts: `row` (of the originals), `change`, `texts`."""
     reaches = [_reach(texts, model) for texts in originals]
     found = []
-    for change in _applicable(paired=len(originals[0]) > 1):
+    for change in applicable_changes(paired=len(originals[0]) > 1):
         for row, texts in enumerate(originals):
             random = np.random.default_rng([seed, crc32(change.name.encode()), row])
-            changed = _apply(change, texts, reaches[row], random)
+            changed = change.within(reaches[row], texts, random)
             if changed != texts:
                 found.append((row, change.name, changed))
     return pd.DataFrame(found, columns=["row", "change", "texts"])
-
-
-def _apply(change: Change, texts: Texts, reach: int, random: np.random.Generator) -> Texts:
-    if not change.one_place or len(texts) > 1:
-        return change.apply(texts, random)
-    (text,) = texts
-    (changed,) = change.apply((text[:reach],), random)
-    return (changed + text[reach:],)
 
 
 def _reach(texts: Texts, model: SavedModel) -> int:
@@ -197,7 +185,7 @@ def _invisible(
 
 def _count(variants: pd.DataFrame, *, paired: bool) -> pd.DataFrame:
     rows = []
-    for change in _applicable(paired=paired):
+    for change in applicable_changes(paired=paired):
         own = variants[variants["change"] == change.name]
         read = own[own["read"]]
         flipped = read[read["given"] != read["given_after"]]

@@ -57,6 +57,24 @@ class Change:
     one_place: bool = False
     pairs: bool = True
 
+    def within(self, reach: int, texts: Texts, random: Random) -> Texts:
+        """Return texts changed where they are read, if that can be chosen.
+
+        Parameters
+        ----------
+        reach
+            Characters of a single text that are read; a change of one word keeps to them.
+        texts
+            A text, or both of a pair.
+        random
+            What is drawn from.
+        """
+        if not self.one_place or len(texts) > 1:
+            return self.apply(texts, random)
+        (text,) = texts
+        (changed,) = self.apply((text[:reach],), random)
+        return (changed + text[reach:],)
+
 
 def lower_case(texts: Texts, _: Random) -> Texts:
     """Return the texts in small letters; letters that would not come back are left."""
@@ -201,3 +219,27 @@ CHANGES = (
         pairs=False,
     ),
 )  # fmt: skip
+
+
+def applicable_changes(*, paired: bool) -> list[Change]:
+    """Return the changes that leave the label of a text alone, or that of a pair."""
+    return [change for change in CHANGES if change.pairs or not paired]
+
+
+def find_difference(before: str, after: str) -> tuple[str, str] | None:
+    """Return the one stretch in which two texts differ, in whole words; None: they are the same."""
+    if before == after:
+        return None
+    start = _count_common(before, after)
+    end = _count_common(before[start:][::-1], after[start:][::-1])
+    while start and not before[start - 1].isspace():
+        start -= 1
+    while end and not before[len(before) - end].isspace():
+        end -= 1
+    return before[start : len(before) - end], after[start : len(after) - end]
+
+
+def _count_common(one: str, other: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,26 +63,75 @@ def read_pieces(
     cutting
         How many tokens are read, and which.
     """
-    ends_only, paired = cutting.truncation == "head", len(texts) > 1
+    ends_only = cutting.truncation == "head"
+    whole = _read(texts, tokenizer, most=cutting.max_length if ends_only else None)
+    parts = _positions(whole.owners, cutting)
+    return [
+        Piece(**{name: _taken(array, part) for name, array in vars(whole).items()})
+        for part in parts
+    ]
+
+
+def read_whole(texts: Texts, tokenizer: PreTrainedTokenizerFast) -> Piece:
+    """Return all tokens of one text or pair, as they would be read if none were cut off."""
+    return _read(texts, tokenizer, most=None)
+
+
+def _read(texts: Texts, tokenizer: PreTrainedTokenizerFast, *, most: int | None) -> Piece:
+    paired = len(texts) > 1
     encoding = tokenizer(
         *texts,
-        truncation="longest_first" if ends_only else False,
-        max_length=cutting.max_length if ends_only else None,
+        truncation=False if most is None else "longest_first",
+        max_length=most,
         return_offsets_mapping=True,
         return_token_type_ids=paired,
         verbose=False,
     )
-    arrays = {
-        "input_ids": np.asarray(encoding["input_ids"], np.int64),
-        "token_type_ids": np.asarray(encoding["token_type_ids"], np.int64) if paired else None,
-        "owners": _numbers(encoding.sequence_ids(0)),
-        "spans": np.asarray(encoding["offset_mapping"], np.int64).reshape(-1, 2),
-        "words": _numbers(encoding.word_ids(0)),
-    }
-    parts = _positions(arrays["owners"], cutting)
-    return [
-        Piece(**{name: _taken(array, part) for name, array in arrays.items()}) for part in parts
-    ]
+    return Piece(
+        input_ids=np.asarray(encoding["input_ids"], np.int64),
+        token_type_ids=np.asarray(encoding["token_type_ids"], np.int64) if paired else None,
+        owners=_numbers(encoding.sequence_ids(0)),
+        spans=np.asarray(encoding["offset_mapping"], np.int64).reshape(-1, 2),
+        words=_numbers(encoding.word_ids(0)),
+    )
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A stretch of a text that is not read: its characters from `start` to `end`.
+
+    `part` says which text it is (0, or 1: the second of a pair), `tokens` how many those are.
+    """
+
+    part: int
+    start: int
+    end: int
+    tokens: int
+
+
+def find_unread(pieces: Sequence[Piece], whole: Piece) -> tuple[Unread, ...]:
+    """Return the stretches of a text or pair that no piece has, in their order.
+
+    Parameters
+    ----------
+    pieces, whole
+        As `read_pieces` and `read_whole` return them.
+    """
+    places = np.concatenate([_places(piece) for piece in pieces])
+    missing = (whole.owners >= 0) & ~np.isin(_places(whole), places)
+    parts = np.where(missing, whole.owners, NOBODY)
+    edges = np.flatnonzero(np.diff(parts, prepend=NOBODY, append=NOBODY))
+    found = []
+    for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if missing[low]:
+            start, end = int(whole.spans[low, 0]), int(whole.spans[high - 1, 1])
+            found.append(Unread(int(parts[low]), start, end, high - low))
+    return tuple(found)
+
+
+def _places(piece: Piece) -> IntArray:
+    """Return a number for each token that tells those apart that begin at different characters."""
+    return np.asarray(2 * piece.spans[:, 0] + piece.owners)
 
 
 def _numbers(values: list[int | None]) -> IntArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,27 +62,52 @@ class ShadedTexts:
             "completeness error": f"{row['error']:.1%}",
         }
         own = self.found.words[self.found.words["example_id"] == row["example_id"]]
-        strongest = float(own["score"].abs().max())
         texts = [row[name] for name in ("text", "text_pair") if name in row]
-        bodies = [
-            render_body("".join(_shade(text, own[own["part"] == part], strongest)))
-            for part, text in enumerate(texts)
-        ]
-        return render_card(facts, *bodies, render_body(f"<small>{escape(self._said(row))}</small>"))
+        said = render_body(f"<small>{escape(self._said(row))}</small>")
+        return render_card(facts, *shade_texts(texts, own), said)
 
     def _said(self, row: Mapping[Any, Any]) -> str:
-        """Return in words what the shading says."""
         top = self.found.top_words(row["example_id"])
-        least = FAINTEST * max((abs(score) for words in top for score in words), default=0.0)
-        told = [
-            f"{side}: " + ", ".join(f"{word} {score:+.2g}" for word, score in heard.items())
-            for side, words in zip(("for it", "against it"), top, strict=True)
-            if len(heard := words[words.abs() >= least])
-        ]
-        said = f"Most say, {'; '.join(told)}." if told else "No word says anything."
-        if abs(row["value"] - row["baseline"]) < EXPLAINED * abs(row["value"]):
-            said += " Padding alone gets nearly the same output: the words explain little of it."
-        return said
+        return say_words(top, value=row["value"], baseline=row["baseline"])
+
+
+def say_words(top: tuple[Any, Any], *, value: float, baseline: float) -> str:
+    """Return in words what the shading of a text says.
+
+    Parameters
+    ----------
+    top
+        The words that say most for the output and against it, with their scores.
+    value, baseline
+        The output for the text, and for padding.
+    """
+    least = FAINTEST * max((abs(score) for words in top for score in words), default=0.0)
+    told = [
+        f"{side}: " + ", ".join(f"{word} {score:+.2g}" for word, score in heard.items())
+        for side, words in zip(("for it", "against it"), top, strict=True)
+        if len(heard := words[words.abs() >= least])
+    ]
+    said = f"Most say, {'; '.join(told)}." if told else "No word says anything."
+    if abs(value - baseline) < EXPLAINED * abs(value):
+        said += " Padding alone gets nearly the same output: the words explain little of it."
+    return said
+
+
+def shade_texts(texts: Sequence[str], words: pd.DataFrame) -> list[str]:
+    """Return the HTML of a text, or of both of a pair, with its words shaded.
+
+    Parameters
+    ----------
+    texts
+        As they were read.
+    words
+        `part, start, end, score`.
+    """
+    strongest = float(words["score"].abs().max())
+    return [
+        render_body("".join(_shade(text, words[words["part"] == part], strongest)))
+        for part, text in enumerate(texts)
+    ]
 
 
 def _shade(text: str, words: pd.DataFrame, strongest: float) -> Iterator[str]:
@@ -98,7 +123,7 @@ def _shade(text: str, words: pd.DataFrame, strongest: float) -> Iterator[str]:
 def _between(text: str) -> str:
     if not text.strip() or len(text) <= MOST_SHOWN:
         return escape(text)
-    return f'<span class="nb-cut"> \u2026 ({len(text):,} characters that are not read)</span>'
+    return f'<span class="nb-cut"> \u2026 ({len(text):,} characters that are not read) </span>'
 
 
 def _word(word: str, share: float) -> str:

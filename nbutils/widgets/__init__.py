@@ -15,6 +15,7 @@ HOMES = {
     "ClassThresholdSlider": "nbutils.widgets.thresholds",
     "ConfusionExplorer": "nbutils.widgets.confusion",
     "DataBrowser": "nbutils.widgets.data_browser",
+    "AskModel": "nbutils.widgets.ask",
     "LiveTraining": "nbutils.widgets.training",
     "LivePieces": "nbutils.widgets.pieces",
     "RunPicker": "nbutils.widgets.run_picker",
