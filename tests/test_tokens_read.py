@@ -19,7 +19,7 @@ CUTTINGS = [Cutting(64), Cutting(12), Cutting(12, "head_tail"), Cutting(12, "chu
 
 
 @pytest.mark.parametrize("cutting", CUTTINGS, ids=str)
-@pytest.mark.parametrize("pair", [None, "the story is dull", LONG])
+@pytest.mark.parametrize("pair", [None, "", "the story is dull", LONG])
 @pytest.mark.parametrize("text", TEXTS)
 def test_tokens_are_those_of_a_batch(
     tiny_bert: Path, text: str, pair: str | None, cutting: Cutting
@@ -71,7 +71,7 @@ def test_pairs_differ_by_either_text(tiny_bert: Path) -> None:
 
 
 @pytest.mark.parametrize("cutting", CUTTINGS, ids=str)
-@pytest.mark.parametrize("pair", [None, "the story is dull", LONG])
+@pytest.mark.parametrize("pair", [None, "", "the story is dull", LONG])
 @pytest.mark.parametrize("text", TEXTS)
 def test_stretches_that_are_not_read_hold_the_tokens_that_are_missing(
     tiny_bert: Path, text: str, pair: str | None, cutting: Cutting

@@ -17,14 +17,12 @@ from nbutils.training.classifier import Classifier
 from nbutils.views.asking import (
     render_answer,
     render_explanation,
-    render_reading,
     say_agreement,
     say_answer,
     say_change,
     say_what_changed,
 )
 from nbutils.views.probabilities import MOST_CLASSES, render_probabilities
-from nbutils.views.tokens import render_tokens, say_tokens
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
 TYPO = next(change for change in CHANGES if change.name == "typo")
@@ -53,10 +51,9 @@ def answer(
         else shares == shares.max(),
         thresholds=np.full(len(shares), 0.3) if given else None,
         pieces=(piece,),
-        tokens=(["a"] * len(ids),),
         unread=(),
         cut=0,
-        unknown_token="[UNK]",
+        unknown=0,
     )
 
 
@@ -102,7 +99,6 @@ def test_given_labels_of_a_set_come_first_with_their_thresholds() -> None:
 def test_labels_are_data() -> None:
     now = answer({HOSTILE: 0.6, "b" * 500: 0.4})
     html = render_answer(now, before=answer({HOSTILE: 0.3, "b" * 500: 0.7}))
-    html += render_reading(replace(now, tokens=([HOSTILE],)))
     shown = parse(html)
     assert not shown.select("img")
     assert "\u202e" not in html
@@ -153,48 +149,6 @@ def test_what_a_change_did_is_told_in_words() -> None:
     assert say_what_changed(CHANGES[1], long, (long[0].upper(),)) == (
         "Upper case: all letters are capitals."
     )
-
-
-def test_tokens_are_shown_with_the_unknown_ones_and_the_cut(reviewer: Classifier) -> None:
-    found = ask_text(reviewer, "zebra " + "good " * 39)
-    shown = parse(render_tokens(found))
-    chips = shown.select("bdi")
-    assert len(chips) == 16
-    assert [chip.get_text() for chip in chips if chip.get("title")] == ["[UNK]"]
-    assert [cut.get_text() for cut in shown.select("em")] == ["\u2702 26 tokens are not read"]
-    between = shown.select_one("em")
-    assert between is not None
-    following = between.find_next("bdi")
-    assert following is not None
-    assert following.get_text() == "[SEP]"
-    assert say_tokens(found) == "16 tokens are read, 26 are cut off, 1 are unknown."
-
-
-@pytest.mark.parametrize(("truncation", "cuts"), [("head_tail", 1), ("chunks", 1)])
-def test_cut_is_where_it_is_made(reviewer: Classifier, truncation: str, cuts: int) -> None:
-    cutting = replace(reviewer.cutting, truncation=truncation, max_chunks=2)
-    found = ask_text(replace(reviewer, cutting=cutting), "good " * 40)
-    shown = parse(render_tokens(found))
-    assert len(shown.select("em")) == cuts
-    marked = shown.select_one("em")
-    assert marked is not None
-    before = len(marked.find_all_previous("bdi"))
-    assert before == {"head_tail": 5, "chunks": found.read - 1}[truncation]
-
-
-def test_cut_of_a_pair_is_marked_in_each_text(reviewer: Classifier) -> None:
-    found = ask_text(reviewer, "good " * 30, "bad " * 30)
-    cuts = parse(render_tokens(found)).select("em")
-    assert len(cuts) == 2
-    assert sum(own.tokens for own in found.unread) == found.cut
-
-
-def test_many_tokens_are_counted(reviewer: Classifier) -> None:
-    found = ask_text(reviewer, "good")
-    long = replace(found, tokens=(["x"] * 400,), cut=1234)
-    shown = parse(render_tokens(long)).get_text()
-    assert "and 240 more" in shown
-    assert "400 tokens are read, 1,234 are cut off" in shown
 
 
 def test_explanation_is_shaded_and_said(reviewer: Classifier) -> None:

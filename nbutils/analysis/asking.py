@@ -58,8 +58,6 @@ class Answer:
         From which probability on each label is given, shape (K,); none: the most probable is.
     pieces
         The tokens that are read: one piece, unless a long text is read in chunks.
-    tokens
-        The same as strings, a list for each piece.
     unread
         The stretches of the texts that are not read.
     cut
@@ -74,10 +72,9 @@ class Answer:
     given: BoolArray
     thresholds: FloatArray | None
     pieces: tuple[Piece, ...]
-    tokens: tuple[list[str], ...]
     unread: tuple[Unread, ...]
     cut: int
-    unknown_token: str
+    unknown: int
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -93,12 +90,7 @@ class Answer:
     @property
     def read(self) -> int:
         """How many tokens are read, special ones included."""
-        return sum(map(len, self.tokens))
-
-    @property
-    def unknown(self) -> int:
-        """How many of the tokens read stand for what the tokenizer does not know."""
-        return sum(token == self.unknown_token for own in self.tokens for token in own)
+        return sum(len(piece.input_ids) for piece in self.pieces)
 
     @property
     def reach(self) -> int:
@@ -194,10 +186,9 @@ def ask_text(classifier: Classifier, text: str, text_pair: str | None = None) ->
         _decide(classifier, predicted.pred_probs),
         None if classifier.thresholds is None else classifier.thresholds.values,
         tuple(pieces),
-        tuple(tokenizer.convert_ids_to_tokens(piece.input_ids.tolist()) for piece in pieces),
         find_unread(pieces, whole),
         max(len(whole.owners) - classifier.cutting.limit(specials), 0),
-        str(tokenizer.unk_token),
+        sum(int((piece.input_ids == tokenizer.unk_token_id).sum()) for piece in pieces),
     )
 
 

@@ -80,7 +80,7 @@ def read_whole(texts: Texts, tokenizer: PreTrainedTokenizerFast) -> Piece:
 def _read(texts: Texts, tokenizer: PreTrainedTokenizerFast, *, most: int | None) -> Piece:
     paired = len(texts) > 1
     encoding = tokenizer(
-        *texts,
+        *([text] for text in texts),  # by itself, an empty second text is taken for none
         truncation=False if most is None else "longest_first",
         max_length=most,
         return_offsets_mapping=True,
@@ -88,10 +88,10 @@ def _read(texts: Texts, tokenizer: PreTrainedTokenizerFast, *, most: int | None)
         verbose=False,
     )
     return Piece(
-        input_ids=np.asarray(encoding["input_ids"], np.int64),
-        token_type_ids=np.asarray(encoding["token_type_ids"], np.int64) if paired else None,
+        input_ids=np.asarray(encoding["input_ids"][0], np.int64),
+        token_type_ids=np.asarray(encoding["token_type_ids"][0], np.int64) if paired else None,
         owners=_numbers(encoding.sequence_ids(0)),
-        spans=np.asarray(encoding["offset_mapping"], np.int64).reshape(-1, 2),
+        spans=np.asarray(encoding["offset_mapping"][0], np.int64).reshape(-1, 2),
         words=_numbers(encoding.word_ids(0)),
     )
 

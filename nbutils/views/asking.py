@@ -13,12 +13,12 @@ from nbutils.label_sets import NO_LABEL
 from nbutils.views.cards import escape, render_body
 from nbutils.views.probabilities import format_share, render_probabilities
 from nbutils.views.saliency import SHADING, say_words, shade_texts
-from nbutils.views.tokens import render_tokens
 
 if TYPE_CHECKING:
     from nbutils.analysis.asking import Answer, Explanation
     from nbutils.analysis.questions import Texts
     from nbutils.analysis.text_changes import Change
+    from nbutils.reading import Reading
 
 HEAD = '<p style="margin:.6em 0 .1em"><strong>{}</strong></p>'
 MOST_LABELS = 6  # that are told by name
@@ -43,9 +43,9 @@ def render_answer(answer: Answer, *, before: Answer | None = None) -> str:
     )
 
 
-def render_reading(answer: Answer) -> str:
+def render_reading(reading: Reading) -> str:
     """Return the tokens that a model reads of a text as HTML."""
-    return f"{HEAD.format('What it reads')}{render_tokens(answer)}"
+    return f"{HEAD.format('What it reads')}{reading._repr_html_()}"
 
 
 def render_explanation(found: Explanation) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbutils.analysis.asked_model import AskedModel
 from nbutils.escaping import render_text
+from nbutils.reading import Reading
+from nbutils.widgets.dress import dress
 
 if TYPE_CHECKING:
     from nbutils.analysis.asking import Answer, Explanation
@@ -63,25 +65,22 @@ class AskPanel:
         """Show what the model says, beside what it said before a change, if there was one."""
         from nbutils.views.asking import render_answer, render_reading
 
-        self.answer.value = _dress(render_answer(answer, before=before))
-        self.words.value = _dress(f"<p>{PENDING}</p>")
-        self.tokens.value = _dress(render_reading(answer))
+        known, (text, *pair) = self.model.classifier, answer.texts
+        reading = Reading(text, known.tokenizer, known.cutting, text_pair=pair[0] if pair else None)
+        self.answer.value = dress(render_answer(answer, before=before))
+        self.words.value = dress(f"<p>{PENDING}</p>")
+        self.tokens.value = dress(render_reading(reading))
 
     def show_explanation(self, found: Explanation) -> None:
         """Show which words decide."""
         from nbutils.views.asking import render_explanation
 
-        self.words.value = _dress(render_explanation(found))
+        self.words.value = dress(render_explanation(found))
 
     def show_refusal(self, reason: str) -> None:
         """Show why the words are not explained."""
-        self.words.value = _dress(f"<p>Not explained. {render_text(reason, limit=2000)}</p>")
+        self.words.value = dress(f"<p>Not explained. {render_text(reason, limit=2000)}</p>")
 
     def clear(self) -> None:
         """Show nothing."""
         self.answer.value = self.words.value = self.tokens.value = ""
-
-
-def _dress(content: str) -> str:
-    """Return HTML set like the text around it: widgets set lines far apart."""
-    return f'<div style="line-height:1.45">{content}</div>'
