@@ -165,7 +165,8 @@ class Desk:
             """source => {
                 const content = window.jupyterapp.shell.currentWidget.content;
                 const at = content.widgets.findIndex(
-                    cell => cell.model.sharedModel.getSource().includes(source));
+                    cell => cell.model.type === 'code'
+                    && cell.model.sharedModel.getSource().includes(source));
                 if (at >= 0) { content.activeCellIndex = at; content.scrollToItem(at, 'center'); }
                 return at;
             }""",
