@@ -17,7 +17,7 @@ def tabulate_confidence(found: Calibration) -> Table:
     if found.scaling is not None:
         columns[f"temperature {found.scaling.temperature:.2f}"] = found.scaling.after
     rows = {
-        "calibration error": [_share(each.ece) for each in columns.values()],
+        "calibration error (ECE)": [_share(each.ece) for each in columns.values()],
         "log loss in nats": [_plain(each.log_loss) for each in columns.values()],
         "Brier score": [_plain(each.brier) for each in columns.values()],
     }
