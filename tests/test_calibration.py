@@ -176,6 +176,24 @@ def test_temperature_that_the_model_is_off_by_is_found_and_mends_it(draw, temper
     json.dumps(found.findings(), allow_nan=False)
 
 
+def test_temperature_is_not_advised_for_deciding_where_thresholds_are_not_one_half() -> None:
+    labels, pred_probs = draw_sets(3000, temperature=2.5)
+    errors = make_errors(labels, pred_probs, n_validation=1500, predicted=pred_probs >= 0.2)
+    found = calibrate(errors)
+    assert found.scaling is not None
+    logits = np.log(pred_probs) - np.log1p(-pred_probs)
+    divided = 1 / (1 + np.exp(-logits / found.scaling.temperature))
+    assert ((divided >= 0.2) != (pred_probs >= 0.2)).mean() > 0.05
+    (advice,) = found.advice()
+    assert "give labels by the undivided ones" in advice.action
+    assert "No label changes" not in advice.evidence
+    (of_classes,) = calibrate(
+        make_errors(*draw_classes(3000, temperature=2.5), n_validation=1500)
+    ).advice()
+    assert "undivided" not in of_classes.action
+    assert "No label changes" in of_classes.evidence
+
+
 @pytest.mark.parametrize("draw", [draw_classes, draw_sets])
 def test_calibrated_model_gets_no_advice(draw) -> None:
     found = calibrate(make_errors(*draw(4000), n_validation=2000))
@@ -224,14 +242,17 @@ def test_thresholds_of_label_sets_are_left_to_fine_tuning() -> None:
     assert len(found.confidences) == 200 * 3
 
 
-@pytest.mark.parametrize("n_validation", [0, 30])
-def test_without_a_mistake_to_learn_from_nothing_is_fitted(n_validation: int) -> None:
+@pytest.mark.parametrize(
+    ("n_validation", "why"),
+    [(0, "there is no validation text"), (30, "none of the 30 validation texts")],
+)
+def test_without_a_mistake_to_learn_from_nothing_is_fitted(n_validation: int, why: str) -> None:
     labels = np.arange(100) % 2
     errors = make_errors(labels, np.eye(2)[labels] * 0.98 + 0.01, n_validation=n_validation)
     found = calibrate(errors)
     assert found.scaling is None
     assert found.advice() == []
-    assert "No temperature was fitted" in repr(judge_scaling(found))
+    assert f"No temperature was fitted: {why}" in repr(judge_scaling(found))
     assert "calibration error" in repr(tabulate_confidence(found))
     json.dumps(found.findings(), allow_nan=False)
 

@@ -30,7 +30,7 @@ def judge_scaling(found: Calibration) -> Note:
     """Return whether a temperature mends the probabilities."""
     scaling = found.scaling
     if scaling is None:
-        return Note("No temperature was fitted: there is no mistake on the validation split.")
+        return Note(f"No temperature was fitted: {found.unscaled}.")
     change = scaling.log_loss_change
     numbers = (
         f"log loss on the test {change.value:+.3f} nats ({change.low:+.3f} to {change.high:+.3f}) "
