@@ -56,7 +56,7 @@ class Score(Described):
         return f"{self.value:.2%} ({self.low:.2%} to {self.high:.2%}, n = {self.n})"
 
 
-def wilson_interval(successes: int, n: int) -> tuple[float, float]:
+def wilson_interval(successes: float, n: float) -> tuple[float, float]:
     """Return the 95 % interval of a proportion.
 
     Wilson, "Probable inference, the law of succession, and statistical inference", 1927. Unlike
@@ -67,7 +67,7 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     successes
         Between 0 and `n`.
     n
-        Number of trials; 0 gives (0, 1).
+        Number of trials, not whole where they are worth fewer; 0 gives (0, 1).
     """
     if n == 0:
         return 0.0, 1.0

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from predicting import make_errors
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
 from nbutils.analysis.errors import find_errors
+from nbutils.analysis.label_checks import check_labels_of
 from nbutils.analysis.suspects import Suspects, find_suspects, save_suspects
 from nbutils.data.bundled import read_bundled
 from nbutils.errors import NotApplicableError
@@ -325,6 +327,29 @@ def test_suggestion_of_several_labels_flips_what_is_doubted() -> None:
     assert row["suggested_label"] == names
     assert {"(nothing)"} < set(found.pairs["label"]) | set(found.pairs["suggested_label"])
     assert all(repr(view(found)) for view in VIEWS)
+
+
+def test_labels_that_are_wrong_together_are_no_surer_than_one_of_them() -> None:
+    random = np.random.default_rng(0)
+    truth = random.random((300, 1)) < 0.3
+    believed = np.where(truth, random.beta(12, 1.5, (300, 1)), random.beta(1.5, 12, (300, 1)))
+    given = truth ^ (random.random((300, 1)) < 0.08)
+    found = []
+    for copies in (1, 10):
+        errors = make_errors(given.repeat(copies, axis=1), believed.repeat(copies, axis=1))
+        found.append(check_labels_of(errors.predictions, errors.label_names))
+    assert found[1].n == 10 * found[0].n
+    assert found[1].share_wrong() == pytest.approx(found[0].share_wrong())
+    low, high = found[0].share_wrong()[1:]
+    assert low < found[0].wrong / 300 < high
+
+
+def test_labels_that_are_wrong_independently_are_surer_than_one_of_them() -> None:
+    random = np.random.default_rng(1)
+    truth = random.random((3000, 10)) < 0.3
+    believed = np.where(truth, random.beta(12, 1.5, (3000, 10)), random.beta(1.5, 12, (3000, 10)))
+    errors = make_errors(truth ^ (random.random((3000, 10)) < 0.08), believed)
+    assert check_labels_of(errors.predictions, errors.label_names).design_effect < 1.1
 
 
 def test_perfect_model_of_several_labels_finds_no_suspect() -> None:

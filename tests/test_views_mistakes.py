@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from made_up import errors_of, make_errors
@@ -75,10 +76,22 @@ def test_size_is_bounded_whatever_the_texts_are_made_of(sign: str) -> None:
     rows = len(table.tbody.find_all("tr"))
     assert rows >= 100
     left_out = group_mistakes(errors).n_mistakes - rows
-    assert f"{left_out:,} more are in errors.csv" in table.get_text()
+    below = table.get_text()
+    assert f"{left_out:,} more are in errors.csv" in below
+    assert "Tags: confident, wrong with a probability of 90" in below
+    assert "{" not in below
     assert {f"examples-{group}" for group in shown.titles} == {
         found["id"] for found in table.select("[id]")
     }
+
+
+def test_right_predictions_without_room_are_not_looked_for_in_the_file_of_mistakes() -> None:
+    errors = make_errors(4000, 20, accuracy=0.9, words=3)
+    found = group_mistakes(errors)
+    crowded = replace(found, right=pd.concat([found.right] * 60, ignore_index=True))
+    below = soup_of(tabulate_right(crowded)).get_text()
+    assert " more had no room." in below
+    assert "errors.csv" not in below
 
 
 def test_without_mistakes_the_tables_say_so() -> None:

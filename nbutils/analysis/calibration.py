@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbutils.analysis.advice import Advice
-from nbutils.analysis.beliefs import ClassBeliefs, read_beliefs
+from nbutils.analysis.beliefs import Beliefs, ClassBeliefs, read_beliefs
 from nbutils.analysis.class_thresholds import ThresholdEffect, try_thresholds
 from nbutils.analysis.errors import Errors
 from nbutils.analysis.temperature import (
@@ -24,6 +24,9 @@ from nbutils.errors import NotApplicableError
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+
+
+FITS_UNDIVIDED = "The labels' thresholds were chosen for probabilities without a temperature."
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,6 +46,8 @@ class Calibration(Described):
     thresholds
         What thresholds per class do; None: there was nothing to choose them on, or texts have
         several labels, whose thresholds fine-tuning has chosen.
+    unscaled
+        Why no temperature could be fitted, to follow on a colon; empty where one was.
     """
 
     confidences: FloatArray
@@ -51,6 +56,7 @@ class Calibration(Described):
     before: Confidence
     scaling: Scaling | None
     thresholds: ThresholdEffect | None
+    unscaled: str = ""
 
     def findings(self) -> Mapping[str, Any]:
         """Return it for `findings.json`."""
@@ -72,12 +78,14 @@ class Calibration(Described):
     def _advise_temperature(self, scaling: Scaling) -> Advice:
         kind = "too sure of itself" if scaling.temperature > 1 else "less sure than it is right"
         before, after = self.before, scaling.after
+        several = self.unit == "answers"
         return Advice(
-            f"Divide logits by {scaling.temperature:.2f} before reading them as probabilities.",
+            f"Divide logits by {scaling.temperature:.2f} before reading them as probabilities"
+            f"{'; give labels by the undivided ones, as before' if several else ''}.",
             f"The model is {kind}: with that temperature, fitted on {scaling.fitted_on:,} "
             f"validation texts, the test's calibration error goes from {before.ece.value:.1%} to "
             f"{after.ece.value:.1%} and its log loss from {before.log_loss.value:.3f} to "
-            f"{after.log_loss.value:.3f}. No predicted label changes.",
+            f"{after.log_loss.value:.3f}. {FITS_UNDIVIDED if several else 'No label changes.'}",
             None,
             "calibration",
         )
@@ -86,8 +94,8 @@ class Calibration(Described):
 def _advise_thresholds(effect: ThresholdEffect) -> Advice:
     change, gain = effect.macro_f1, effect.accuracy.value
     return Advice(
-        "Decide with a threshold per class: the class with the largest ratio of probability to "
-        "threshold.",
+        "Decide with a threshold per class: the class with the largest ratio of probability, as it "
+        "is without a temperature, to threshold.",
         f"Chosen on the validation texts, they change macro F1 on the test by "
         f"{100 * change.value:+.1f} points ({100 * change.low:+.1f} to {100 * change.high:+.1f}) "
         f"and accuracy by {100 * gain:+.1f}, which is what is counted here.",
@@ -129,4 +137,18 @@ def calibrate(errors: Errors, *, n_bins: int = 10, seed: int = 0) -> Calibration
     if isinstance(validation, ClassBeliefs) and isinstance(test, ClassBeliefs):
         thresholds = try_thresholds(validation, test, label_names=names, seed=seed)
     judged = test.judge()
-    return Calibration(judged.confidences, judged.correct, errors.unit, before, scaling, thresholds)
+    return Calibration(
+        judged.confidences,
+        judged.correct,
+        errors.unit,
+        before,
+        scaling,
+        thresholds,
+        _say_why_unscaled(validation) if scaling is None else "",
+    )
+
+
+def _say_why_unscaled(validation: Beliefs) -> str:
+    if not len(validation.labels):
+        return "there is no validation text to fit it on"
+    return f"none of the {len(validation.labels):,} validation texts is predicted wrongly"

@@ -47,6 +47,9 @@ class LabelCheck(Described):
         How many are estimated to be wrong, and how many the estimate rests on.
     unit
         ``labels`` or ``answers``.
+    design_effect
+        How many of them are worth one that is independent of the others: answers of one text are
+        right and wrong together (Kish, "Survey sampling", 1965, section 5.4).
     """
 
     ranking: pd.DataFrame
@@ -57,17 +60,18 @@ class LabelCheck(Described):
     wrong: int
     confident: int
     unit: str = "labels"
+    design_effect: float = 1.0
 
     @property
     def believable(self) -> bool:
         """Whether the model knows more than which label is the most frequent."""
-        low, _ = wilson_interval(self.right, self.n)
+        low, _ = wilson_interval(self.right / self.design_effect, self.n / self.design_effect)
         return low > self.most_frequent / self.n
 
     def share_wrong(self) -> tuple[float, float, float]:
         """Return the estimated share of wrong labels in [0, 1] with its 95 % interval."""
-        share = self.wrong / self.n
-        low, high = wilson_interval(round(share * self.confident), self.confident)
+        share, worth = self.wrong / self.n, self.confident / self.design_effect
+        low, high = wilson_interval(share * worth, worth)
         return share, min(low, share), max(high, share)
 
 
@@ -150,6 +154,7 @@ def _check_label_sets(predictions: pd.DataFrame, label_names: Sequence[str]) -> 
         flagged[:, k] = noise.flagged
     answers = np.where(given, pred_probs, 1 - pred_probs)
     counts = given[:, list(noises)].sum(axis=0)
+    agreed = ((pred_probs >= 0.5) == given)[:, list(noises)]
     return LabelCheck(
         ranking=predictions[["example_id", "split"]].assign(
             label=say_labels(predictions["label"], label_names),
@@ -159,12 +164,22 @@ def _check_label_sets(predictions: pd.DataFrame, label_names: Sequence[str]) -> 
         ),
         pairs=_pair_labels(noises, given, flagged, label_names),
         n=len(given) * len(noises),
-        right=int(((pred_probs >= 0.5) == given)[:, list(noises)].sum()),
+        right=int(agreed.sum()),
         most_frequent=int(np.maximum(counts, len(given) - counts).sum()),
         wrong=sum(noise.wrong for noise in noises.values()),
         confident=sum(noise.confident for noise in noises.values()),
         unit="answers",
+        design_effect=_find_design_effect(agreed),
     )
+
+
+def _find_design_effect(agreed: BoolArray) -> float:
+    """Return by what factor texts vary more than independent answers would, shape (N, K)."""
+    shares = agreed.mean(axis=0)
+    independent = len(agreed) * float((shares * (1 - shares)).sum())
+    if not independent:  # nothing varies: as if the answers of a text were one
+        return float(agreed.shape[1])
+    return max(1.0, float(((agreed - shares).sum(axis=1) ** 2).sum()) / independent)
 
 
 def _as_two(probability: FloatArray) -> FloatArray:

@@ -82,7 +82,8 @@ class Suspects(Described):
         -------
         DataFrame
             `texts, checked, suspects, share, low, high`: a row for each part; the share of wrong
-            labels with its 95 % interval (Wilson, of the texts that the estimate rests on).
+            labels with its 95 % interval (Wilson, of the texts that the estimate rests on; of
+            answers as many as those of one text are worth).
         """
         rows = [
             (name, check.n, int(check.ranking["flagged"].sum()), *check.share_wrong())

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbutils.analysis.beliefs import Beliefs
-from nbutils.analysis.reliability import bin_by_confidence, calibration_error
+from nbutils.analysis.beliefs import Beliefs, Judged
+from nbutils.analysis.reliability import bin_by_confidence, calibration_error, correlate_bins
 from nbutils.bootstrap import resample_rows
 from nbutils.described import Described
 from nbutils.metrics import Score
@@ -31,7 +31,8 @@ class Confidence(Described):
     bins
         As `bin_by_confidence` makes them.
     ece, log_loss, brier
-        Each the smaller, the better. The log loss is in nats.
+        Each the smaller, the better. The first is the expected calibration error of
+        `calibration_error`, the log loss is in nats.
     """
 
     bins: pd.DataFrame
@@ -158,14 +159,23 @@ def measure_confidence(
     resampled = resample_rows(np.stack(columns, axis=1), seed=seed)
     found = []
     for place, each in enumerate(judged):
-        bins = bin_by_confidence(each.confidences, each.correct, n_bins=n_bins)
         log_loss, brier = (
             Score(*resampled.interval(partial(_mean, at=2 * place + own)), len(each.losses))
             for own in (0, 1)
         )
-        found.append(Confidence(bins, calibration_error(bins, seed=seed), log_loss, brier))
+        bins, ece = _diagram(each, n_bins=n_bins, seed=seed)
+        found.append(Confidence(bins, ece, log_loss, brier))
     change = Change(*resampled.interval(lambda means: means[:, 2] - means[:, 0]))
     return found[0], found[1] if temperature else None, change
+
+
+def _diagram(judged: Judged, *, n_bins: int, seed: int) -> tuple[pd.DataFrame, Score]:
+    """Return the bins and the calibration error of predictions, those of a text held together."""
+    answers = len(judged.confidences) // len(judged.losses)
+    own = (judged.confidences, judged.correct)
+    bins = bin_by_confidence(*own, n_bins=n_bins, answers=answers)
+    correlation = correlate_bins(*own, n_bins=n_bins, answers=answers)
+    return bins, calibration_error(bins, seed=seed, correlation=correlation)
 
 
 def _mean(means: NDArray[np.float64], *, at: int) -> NDArray[np.float64]:

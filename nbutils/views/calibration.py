@@ -17,7 +17,7 @@ def tabulate_confidence(found: Calibration) -> Table:
     if found.scaling is not None:
         columns[f"temperature {found.scaling.temperature:.2f}"] = found.scaling.after
     rows = {
-        "calibration error": [_share(each.ece) for each in columns.values()],
+        "calibration error (ECE)": [_share(each.ece) for each in columns.values()],
         "log loss in nats": [_plain(each.log_loss) for each in columns.values()],
         "Brier score": [_plain(each.brier) for each in columns.values()],
     }
@@ -30,7 +30,7 @@ def judge_scaling(found: Calibration) -> Note:
     """Return whether a temperature mends the probabilities."""
     scaling = found.scaling
     if scaling is None:
-        return Note("No temperature was fitted: there is no mistake on the validation split.")
+        return Note(f"No temperature was fitted: {found.unscaled}.")
     change = scaling.log_loss_change
     numbers = (
         f"log loss on the test {change.value:+.3f} nats ({change.low:+.3f} to {change.high:+.3f}) "

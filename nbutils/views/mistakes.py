@@ -25,6 +25,7 @@ TEXT_LIMITS = (600, 300, 150, 60)  # characters of each text; the first with whi
 SEEN = 160  # characters of a text before it is unfolded
 COLUMNS = ("true", "predicted", "confidence", "tags", "text")
 TEXTS = ("text", "text_pair")
+REST = "are in errors.csv. Of each kind the most confident ones are shown."
 WRAP = "white-space:pre-wrap;overflow-wrap:anywhere"
 
 
@@ -45,6 +46,8 @@ class ExampleTable:
         How many such examples there are, of which `rows` may be a part.
     note
         A sentence below the table.
+    rest
+        Where those are that have no row, to follow on "12 more".
     """
 
     rows: pd.DataFrame
@@ -52,6 +55,7 @@ class ExampleTable:
     titles: Mapping[str, str]
     total: int
     note: str = ""
+    rest: str = "had no room."
 
     def __repr__(self) -> str:
         """Return the first examples as plain text."""
@@ -125,8 +129,8 @@ class ExampleTable:
         # Links may lead to a kind that had no room: they end where that is said.
         lost = [group for group in self.titles if group not in set(chain(*shown))]
         return (
-            f'<p class="nb-more">{"".join(map(self._anchor, lost))}{left_out:,} more are in '
-            "errors.csv. Of each kind the most confident ones are shown.</p>{note}"
+            f'<p class="nb-more">{"".join(map(self._anchor, lost))}{left_out:,} more {self.rest}'
+            f"</p>{note}"
         )
 
 
@@ -144,7 +148,9 @@ def tabulate_mistakes(found: MistakeGroups) -> ExampleTable | Note:
     words = f"{shown:,} of the {found.n_mistakes:,} mistakes"
     caption = words if found.left_out else f"All {shown:,} mistakes"
     titles = _only(found.titles, found.sizes)
-    return ExampleTable(found.mistakes, caption, titles, found.n_mistakes, note=say_tags())
+    return ExampleTable(
+        found.mistakes, caption, titles, found.n_mistakes, note=say_tags(), rest=REST
+    )
 
 
 def tabulate_right(found: MistakeGroups) -> ExampleTable | Note:
