@@ -177,3 +177,14 @@ class Desk:
         cell.wait_for(timeout=10_000)
         cell.scroll_into_view_if_needed()
         return cell
+
+    def accessibility_faults(self, cell: Any) -> str:
+        """Return axe's report on WCAG 2.1 A and AA in a cell's output; empty: nothing was found."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        levels = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+        cell.evaluate("cell => cell.setAttribute('data-looked-at', '')")
+        place = "[data-looked-at] .jp-Cell-outputWrapper"
+        result = Axe().run(self.page, context=place, options={"runOnly": levels})
+        cell.evaluate("cell => cell.removeAttribute('data-looked-at')")
+        return str(result.generate_report()) if result.violations_count else ""

@@ -86,6 +86,11 @@ def test_run_all_prepares_data_with_all_widgets_alive(data_desk: Desk) -> None:
     assert_nothing_fetched(data_desk)
 
 
+@pytest.mark.parametrize("source", [FORM, BROWSER])
+def test_data_widgets_meet_wcag_2_1_aa(data_desk: Desk, source: str) -> None:
+    assert data_desk.accessibility_faults(data_desk.cell(source)) == ""
+
+
 def test_texts_are_searched_and_a_corrected_label_lands_in_the_file(
     data_desk: Desk, project: Path
 ) -> None:
@@ -189,6 +194,11 @@ def test_model_answers_as_one_types(mistakes_desk: Desk) -> None:
         seconds=10,
         what="the text in capitals",
     )
+
+
+@pytest.mark.parametrize("source", [EXPLORER, ASK])  # once they have answered
+def test_error_widgets_meet_wcag_2_1_aa(mistakes_desk: Desk, source: str) -> None:
+    assert mistakes_desk.accessibility_faults(mistakes_desk.cell(source)) == ""
 
 
 def answered(cell: Any) -> str:

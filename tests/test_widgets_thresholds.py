@@ -66,6 +66,15 @@ def test_moving_the_slider_moves_point_and_numbers() -> None:
     assert slider.threshold == slider.chosen
 
 
+def test_threshold_can_be_typed_and_the_nearest_one_is_taken() -> None:
+    slider = abstain()
+    slider._panel.typed.value = 0.5
+    offered = [threshold for _, threshold in slider._panel.slider.options]
+    nearest = min(offered, key=lambda own: abs(own - 0.5))
+    assert slider.threshold == slider._panel.slider.value == nearest
+    assert slider._panel.typed.value == nearest
+
+
 def test_any_threshold_can_be_tried_from_code() -> None:
     slider = abstain()
     slider.move(0.71234)

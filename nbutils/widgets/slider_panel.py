@@ -33,6 +33,9 @@ class Moves:
 class SliderPanel:
     """A slider, the split to choose by, a chart and a table of numbers.
 
+    The handle of a slider has no name that a screen reader could say (ipywidgets 8.1), and a mouse
+    hits no exact number: beside it the threshold can be typed, and the nearest one is taken.
+
     Parameters
     ----------
     splits
@@ -50,16 +53,21 @@ class SliderPanel:
         self.slider = ipywidgets.SelectionSlider(
             description="threshold", options=(("0", 0.0),), layout=wide
         )
+        self.typed = ipywidgets.BoundedFloatText(
+            description="or typed", min=0.0, max=1.0, step=0.01
+        )
         self.splits = ipywidgets.ToggleButtons(description="choose by", options=tuple(splits))
         self.splits.style.button_width = "auto"
         self.back = ipywidgets.Button(description="back to the report's", layout=auto)
         self.slider.observe(self._unless_quiet(moves.move), "value")
+        self.slider.observe(self._unless_quiet(self._retype), "value")
+        self.typed.observe(self._unless_quiet(self._take_nearest), "value")
         self.splits.observe(self._unless_quiet(moves.choose_by), "value")
         self.back.on_click(lambda _: moves.reset())
         self.chart = ipywidgets.HTML(layout=ipywidgets.Layout(flex="1 1 20em", max_width="430px"))
         self.numbers = ipywidgets.HTML(layout=ipywidgets.Layout(flex="1 1 20em"))
         self.note = ipywidgets.HTML()
-        controls = ipywidgets.HBox([self.splits, self.back], layout=wrap)
+        controls = ipywidgets.HBox([self.splits, self.typed, self.back], layout=wrap)
         seen = ipywidgets.HBox([self.chart, self.numbers], layout=wrap)
         self.box = ipywidgets.VBox([controls, self.slider, seen, self.note])
 
@@ -78,6 +86,7 @@ class SliderPanel:
             with self.slider.hold_sync():  # both in one message: an index is one of its options
                 self.slider.options = tuple(thresholds.items())
                 self.slider.index = list(thresholds.values()).index(chosen)
+            self.typed.value = chosen
         finally:
             self._quiet = False
 
@@ -93,6 +102,18 @@ class SliderPanel:
             self.splits.value = split
         finally:
             self._quiet = False
+
+    def _retype(self, threshold: float) -> None:
+        self._quiet = True
+        try:
+            self.typed.value = threshold
+        finally:
+            self._quiet = False
+
+    def _take_nearest(self, typed: float) -> None:
+        offered = [threshold for _, threshold in self.slider.options]
+        nearest = min(range(len(offered)), key=[abs(own - typed) for own in offered].__getitem__)
+        self.slider.index = nearest
 
     def _unless_quiet(self, move: Callable[[Any], None]) -> Callable[[Any], None]:
         def moved(change: Any) -> None:
