@@ -68,16 +68,14 @@ def predict_splits(
         rows = data[split]
         pairs = list(rows["text_pair"]) if "text_pair" in rows.column_names else None
         predictions = classifier.predict(list(rows["text"]), pairs)
-        table = pd.DataFrame(
-            {
-                "example_id": np.asarray(rows["example_id"], np.int64),
-                "split": split,
-                **_label_columns(classifier, rows["label"], predictions.pred_probs),
-            }
-        )
+        columns = {
+            "example_id": np.asarray(rows["example_id"], np.int64),
+            "split": split,
+            **_label_columns(classifier, rows["label"], predictions.pred_probs),
+        }
         for k, name in enumerate(predictions.label_names):
-            table[f"prob_{name}"] = predictions.pred_probs[:, k]
-        tables.append(table)
+            columns[f"prob_{name}"] = predictions.pred_probs[:, k]
+        tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
 
 
