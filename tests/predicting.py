@@ -37,14 +37,15 @@ def make_errors(
 
 
 def draw_classes(
-    n: int, *, n_classes: int = 4, temperature: float = 1.0, seed: int = 0
+    n: int, *, n_classes: int = 4, temperature: float = 1.0, scale: float = 2.5, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return labels (N,) drawn from probabilities, and those at a wrong temperature, (N, K).
 
-    Divided by the temperature, their logits are those that the labels were drawn from.
+    Divided by the temperature, their logits are those that the labels were drawn from. The larger
+    the scale of these, the more often the most probable label is right.
     """
     random = np.random.default_rng(seed)
-    logits = random.normal(scale=2.5, size=(n, n_classes))
+    logits = random.normal(scale=scale, size=(n, n_classes))
     honest = softmax(logits)
     labels = (honest.cumsum(1) < random.random((n, 1))).sum(1).clip(max=n_classes - 1)
     return labels, softmax(logits * temperature)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +21,12 @@ from nbutils.ranking import Ordered
 
 POINTS = 60  # of the curve, however many texts there are
 FEWEST_ANSWERED = 10  # texts below which a rate of errors is not drawn
+STEPS = 100  # of coverage, in which thresholds are tested
+MOST_LUCK = 0.05  # chance that a threshold is chosen from which on more than the target is wrong
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,8 +38,8 @@ class Abstention(Described):
     target_error
         The share of answers that may be wrong.
     threshold
-        Confidence from which on it answers, chosen on the validation texts; None: at none is the
-        target met there.
+        Confidence from which on it answers, which the validation texts show to meet the target;
+        None: they show it of none.
     coverage, error
         Share of the test texts that it then answers, and share of those answers that is wrong.
     everything
@@ -47,6 +51,8 @@ class Abstention(Described):
     best_area
         What it would be, were every mistake less sure than every right prediction. At random it
         is `everything`.
+    why_not
+        Why there is no threshold, in a sentence; empty where there is one.
     """
 
     target_error: float
@@ -57,6 +63,12 @@ class Abstention(Described):
     curve: pd.DataFrame
     area: Score
     best_area: float
+    why_not: str = ""
+
+    @property
+    def threshold_in_full(self) -> str:
+        """All digits of the threshold: near 1, four would say that nothing is answered."""
+        return "" if self.threshold is None else _in_full(self.threshold)
 
     @property
     def needed(self) -> bool:
@@ -65,9 +77,11 @@ class Abstention(Described):
 
     @property
     def reached(self) -> bool:
-        """Whether the test's answers above the threshold are as seldom wrong, chance allowed."""
+        """Whether the test's answers above the threshold are no more often wrong than wanted."""
         return (
-            self.threshold is not None and self.error.n > 0 and self.error.low <= self.target_error
+            self.threshold is not None
+            and self.error.n > 0
+            and self.error.value <= self.target_error
         )
 
     def findings(self) -> Mapping[str, Any]:
@@ -79,6 +93,7 @@ class Abstention(Described):
             "error": self.error.as_dict(),
             "error_of_all": self.everything.as_dict(),
             "reached": self.reached,
+            "why_not": self.why_not,
             "aurc": self.area.as_dict(),
             "best_aurc": self.best_area,
             "curve": self.curve.to_dict("records"),
@@ -92,11 +107,12 @@ class Abstention(Described):
         error, everything = self.error, self.everything
         return (
             Advice(
-                f"Leave predictions with a confidence below {self.threshold:.4f} to a person: "
-                f"{left:.1%} of the texts.",
+                f"Leave predictions with a confidence below {self.threshold_in_full} to a "
+                f"person: {left:.1%} of the texts.",
                 f"Of the others {error.value:.1%} ({error.low:.1%} to {error.high:.1%}) are wrong "
-                f"on the test, against {everything.value:.1%} of all; the threshold was chosen on "
-                f"the validation texts for an error of {self.target_error:.1%}.",
+                f"on the test, against {everything.value:.1%} of all; the validation texts show, "
+                f"with 95 % certainty, that no more than {self.target_error:.1%} are wrong in the "
+                "long run.",
                 None,
                 "abstention",
             ),
@@ -121,16 +137,16 @@ def find_abstention(errors: Errors, *, target_error: float = 0.02) -> Abstention
     Raises
     ------
     NotApplicableError
-        There is no test or no validation text.
+        There is no test text. Without a validation text there is a curve, and no threshold.
     """
+    if errors.test.empty:
+        raise NotApplicableError("There is no text in the test split.")
     names, rows = errors.label_names, errors.predictions
     validation = rows[rows["split"] == "validation"]
-    for split, own in (("test", errors.test), ("validation", validation)):
-        if own.empty:
-            raise NotApplicableError(f"There is no text in the {split} split.")
     threshold = choose_threshold(
         *read_beliefs(validation, label_names=names).wholes(), target_error=target_error
     )
+    why_not = "" if threshold is not None else _say_why_not(len(validation), target_error)
     confidences, correct = read_beliefs(errors.test, label_names=names).wholes()
     answered = confidences >= (np.inf if threshold is None else threshold)
     n, n_answered, wrong = len(correct), int(answered.sum()), int((~correct).sum())
@@ -144,13 +160,42 @@ def find_abstention(errors: Errors, *, target_error: float = 0.02) -> Abstention
         curve=trace_risk(confidences, correct),
         area=Ordered.of(confidences).mean_share(everyone, ~correct).score(),
         best_area=float((np.maximum(places - (n - wrong), 0) / places).mean()),
+        why_not=why_not,
+    )
+
+
+def _in_full(number: float) -> str:
+    return np.format_float_positional(number, trim="-")
+
+
+def _say_why_not(n_validation: int, target_error: float) -> str:
+    if not n_validation:
+        return "There is no validation text to choose a threshold by."
+    fewest = fewest_to_show(target_error)
+    if n_validation < fewest:
+        return (
+            f"{n_validation:,} validation texts are too few to show that at most "
+            f"{target_error:.1%} of the answers are wrong: it takes {fewest:,} answers, all of "
+            "them right."
+        )
+    return (
+        f"Of no confidence do the {n_validation:,} validation texts show that at most "
+        f"{target_error:.1%} of the answers from there on are wrong."
     )
 
 
 def choose_threshold(
     confidences: FloatArray, correct: BoolArray, *, target_error: float
 ) -> float | None:
-    """Return the lowest confidence from which on at most so many predictions are wrong.
+    """Return the lowest confidence from which on no more than the target is shown to be wrong.
+
+    The lowest from which on no more *were* wrong would owe that to luck: it is the best of many.
+    So coverages are tested one after the other, the surest texts first: could so few answers be
+    wrong, were it as many as the target in the long run (binomial test)? All of these tests share a
+    chance of 5 % to be passed undeservedly (fixed sequence testing with several starts, as of
+    Angelopoulos, Bates, Candès, Jordan and Lei, "Learn then test", 2021; what a passed test did not
+    use is handed on to the next: Wiens, "A fixed sequence Bonferroni procedure for testing multiple
+    endpoints", 2003). A sure mistake that ends one sequence leaves the later starts.
 
     Parameters
     ----------
@@ -162,20 +207,67 @@ def choose_threshold(
     Returns
     -------
     float or None
-        Halfway to the next text that is left out, 0 where none is; None where no threshold does.
+        A short number between the last text that is answered and the next, 0 where all are;
+        None where no threshold is shown to hold.
     """
+    from scipy.stats import binom
+
     order = np.argsort(-confidences, kind="stable")
-    ordered = confidences[order]
-    wrong = np.cumsum(~correct[order])
-    last = np.append(np.diff(ordered) != 0, True)  # equal ones are answered together
-    fine = np.flatnonzero(last & (wrong <= target_error * np.arange(1, len(order) + 1)))
-    if not len(fine):
-        return None
-    end = int(fine[-1])
-    if end + 1 == len(ordered):
-        return 0.0
-    middle = (ordered[end] + ordered[end + 1]) / 2
-    return float(middle if middle > ordered[end + 1] else ordered[end])
+    ordered, wrong = confidences[order], np.cumsum(~correct[order])
+    sizes, shares = _plan_tests(ordered, target_error=target_error)
+    passed, level = 0, 0.0
+    lucks = binom.cdf(wrong[sizes - 1], sizes, target_error)
+    for n_answered, share, luck in zip(sizes.tolist(), shares, lucks, strict=True):
+        level += share
+        passed, level = (n_answered, level) if luck <= level else (passed, 0.0)
+    if passed in (0, len(ordered)):
+        return 0.0 if passed else None
+    return _shortest_between(float(ordered[passed]), float(ordered[passed - 1]))
+
+
+def fewest_to_show(target_error: float, *, luck: float = MOST_LUCK) -> int:
+    """Return how many answers without a mistake show that no more than the target is wrong.
+
+    Parameters
+    ----------
+    target_error
+        Share of the answers that may be wrong.
+    luck
+        Chance that so many are right although more than the target are wrong in the long run.
+    """
+    return math.ceil(math.log(luck) / math.log1p(-target_error))
+
+
+def _plan_tests(ordered: FloatArray, *, target_error: float) -> tuple[IntArray, FloatArray]:
+    """Return how many texts each test answers, ascending, and its share of the luck allowed.
+
+    Sequences start where a test can be passed at all, at twice as many texts, and so on.
+    """
+    n = len(ordered)
+    n_starts = int(np.log2(max(n, 1) / fewest_to_show(target_error))) + 1
+    if n < fewest_to_show(target_error):
+        return np.zeros(0, np.int64), np.zeros(0)
+    share = MOST_LUCK / n_starts
+    starts = fewest_to_show(target_error, luck=share) * 2 ** np.arange(n_starts)
+    starts, ends = starts[starts <= n], _ends_of_ties(ordered)
+    steps = np.ceil(n * np.arange(1, STEPS + 1) / STEPS)
+    planned = np.union1d(starts, steps[steps > starts[0]])
+    sizes = np.unique(ends[np.searchsorted(ends, planned)])
+    shares = np.zeros(len(sizes))
+    np.add.at(shares, np.searchsorted(sizes, starts), share)
+    return sizes, shares
+
+
+def _ends_of_ties(ordered: FloatArray) -> IntArray:
+    """Return how many texts are answered down to each confidence: equal ones together."""
+    return np.flatnonzero(np.append(np.diff(ordered) != 0, True)) + 1
+
+
+def _shortest_between(below: float, upto: float) -> float:
+    """Return the number of fewest digits in the middle half between two confidences."""
+    middle, reach = (below + upto) / 2, (upto - below) / 4
+    tried = (round(middle, digits) for digits in range(1, 18))
+    return next((value for value in tried if below < value and abs(value - middle) <= reach), upto)
 
 
 def trace_risk(confidences: FloatArray, correct: BoolArray) -> pd.DataFrame:
@@ -193,7 +285,7 @@ def trace_risk(confidences: FloatArray, correct: BoolArray) -> pd.DataFrame:
     """
     order = np.argsort(-confidences, kind="stable")
     ordered, wrong = confidences[order], np.cumsum(~correct[order])
-    ends = np.flatnonzero(np.append(np.diff(ordered) != 0, True)) + 1
+    ends = _ends_of_ties(ordered)
     wanted = np.linspace(min(FEWEST_ANSWERED, len(order)), len(order), POINTS)
     taken = np.unique(ends[np.searchsorted(ends, wanted)])
     rows = [

@@ -52,10 +52,11 @@ def plot_coverage_risk(found: Abstention, *, ax: Axes | None = None) -> Axes:
 def _in_words(found: Abstention) -> str:
     words = f"Answering every text, {percent(found.everything.value)} are wrong."
     if found.threshold is None:
-        return f"{words} No threshold meets {percent(found.target_error)} on the validation texts."
+        return f"{words} No threshold was chosen. {found.why_not}"
+    threshold = found.threshold_in_full
     if not found.error.n:
-        return f"{words} At a threshold of {found.threshold:.4f} no test text is answered."
+        return f"{words} At a threshold of {threshold} no test text is answered."
     return (
-        f"{words} At a threshold of {found.threshold:.4f}, {percent(found.coverage.value)} are "
+        f"{words} At a threshold of {threshold}, {percent(found.coverage.value)} are "
         f"answered and {percent(found.error.value)} of those answers are wrong."
     )
