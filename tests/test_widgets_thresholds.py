@@ -110,7 +110,7 @@ def test_target_that_no_confidence_meets_is_told() -> None:
     wrong = make_errors((pred_probs.argmax(1) + 1) % 4, pred_probs, n_validation=150)
     slider = abstain(wrong)
     assert slider.threshold == 0
-    assert "No confidence brings the validation texts down to an error of 10.0%" in text_of(
+    assert "validation texts show that at most 10.0% of the answers" in text_of(
         slider._panel.note.value
     )
 

@@ -141,13 +141,8 @@ def find_abstention(errors: Errors, *, target_error: float = 0.02) -> Abstention
     """
     if errors.test.empty:
         raise NotApplicableError("There is no text in the test split.")
-    names, rows = errors.label_names, errors.predictions
-    validation = rows[rows["split"] == "validation"]
-    threshold = choose_threshold(
-        *read_beliefs(validation, label_names=names).wholes(), target_error=target_error
-    )
-    why_not = "" if threshold is not None else _say_why_not(len(validation), target_error)
-    confidences, correct = read_beliefs(errors.test, label_names=names).wholes()
+    threshold, why_not = _choose_for(errors, target_error=target_error)
+    confidences, correct = read_beliefs(errors.test, label_names=errors.label_names).wholes()
     answered = confidences >= (np.inf if threshold is None else threshold)
     n, n_answered, wrong = len(correct), int(answered.sum()), int((~correct).sum())
     everyone, places = np.ones(n, bool), np.arange(1, n + 1)
@@ -164,11 +159,30 @@ def find_abstention(errors: Errors, *, target_error: float = 0.02) -> Abstention
     )
 
 
+def _choose_for(errors: Errors, *, target_error: float) -> tuple[float | None, str]:
+    """Return the threshold that validation texts show to hold, or why there is none."""
+    rows = errors.predictions[errors.predictions["split"] == "validation"]
+    surest = read_beliefs(rows, label_names=errors.label_names).wholes()
+    threshold = choose_threshold(*surest, target_error=target_error)
+    if threshold is None:
+        return None, say_why_not(len(rows), target_error=target_error)
+    return threshold, ""
+
+
 def _in_full(number: float) -> str:
     return np.format_float_positional(number, trim="-")
 
 
-def _say_why_not(n_validation: int, target_error: float) -> str:
+def say_why_not(n_validation: int, *, target_error: float) -> str:
+    """Return why validation texts gave no threshold.
+
+    Parameters
+    ----------
+    n_validation
+        How many there are.
+    target_error
+        Share of the answers that may be wrong.
+    """
     if not n_validation:
         return "There is no validation text to choose a threshold by."
     fewest = fewest_to_show(target_error)
@@ -193,8 +207,8 @@ def choose_threshold(
     So coverages are tested one after the other, the surest texts first: could so few answers be
     wrong, were it as many as the target in the long run (binomial test)? All of these tests share a
     chance of 5 % to be passed undeservedly (fixed sequence testing with several starts, as of
-    Angelopoulos, Bates, Candès, Jordan and Lei, "Learn then test", 2021; what a passed test did not
-    use is handed on to the next: Wiens, "A fixed sequence Bonferroni procedure for testing multiple
+    Angelopoulos, Bates, Candès, Jordan and Lei, "Learn then test", 2021; a passed test hands what
+    it had on to the next: Wiens, "A fixed sequence Bonferroni procedure for testing multiple
     endpoints", 2003). A sure mistake that ends one sequence leaves the later starts.
 
     Parameters

@@ -49,7 +49,7 @@ class LabelCheck(Described):
         ``labels`` or ``answers``.
     design_effect
         How many of them are worth one that is independent of the others: answers of one text are
-        right and wrong together (Kish, "Survey sampling", 1965, section 5.4).
+        right and wrong together (Kish, "Survey sampling", 1965).
     """
 
     ranking: pd.DataFrame

@@ -31,9 +31,9 @@ def bin_by_confidence(
     calibration error estimation", 2022).
 
     Answers of one text are right and wrong together, and tell less than as many texts. The
-    intervals are those of so many fewer (design effect: Kish, "Survey sampling", 1965, section 5.4;
-    its use with Wilson's interval: Franco, Little, Louis and Slud, "Comparative study of confidence
-    intervals for proportions in complex sample surveys", 2019).
+    intervals are those of so many fewer (design effect: Kish, "Survey sampling", 1965; its use with
+    Wilson's interval: Franco, Little, Louis and Slud, "Comparative study of confidence intervals
+    for proportions in complex sample surveys", 2019).
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
-from nbutils.analysis.abstention import choose_threshold
+from nbutils.analysis.abstention import choose_threshold, say_why_not
 from nbutils.analysis.errors import Errors
 from nbutils.analysis.operating_points import Answering, list_thresholds, read_answering
 from nbutils.tables import Note
@@ -49,7 +49,7 @@ class AbstentionSlider(MovedThreshold):
     def chosen(self) -> float:
         """The threshold that the report has, chosen on the validation texts; 0 where it has none.
 
-        It has none where no confidence meets the target there.
+        It has none where these show of no confidence that it meets the target.
         """
         return self._met or 0.0
 
@@ -95,4 +95,4 @@ class AbstentionSlider(MovedThreshold):
     def _unmet(self) -> str:
         if "validation" not in self.splits or self._met is not None:
             return ""
-        return f"No confidence brings the validation texts down to an error of {self._target:.1%}."
+        return say_why_not(len(self._answering["validation"]), target_error=self._target)
