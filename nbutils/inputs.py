@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nbutils.artifacts import find_finished, open_output, read_json
+from nbutils.tables import Note
 
 
 def open_data(data_dir: str | None) -> Path:
@@ -59,6 +60,7 @@ def open_model(model_dir: str | None) -> Path:
 
 def _train(folder: Path, data_dir: Path) -> None:
     from datasets import load_from_disk
+    from IPython.display import display
 
     from nbutils.params.fine_tune import FineTuneParams
     from nbutils.training.api import fine_tune
@@ -74,6 +76,7 @@ def _train(folder: Path, data_dir: Path) -> None:
     params = FineTuneParams.of({})
     data = load_from_disk(data_dir / "dataset")
     classifier = fine_tune(data, params=params, watcher=LiveTraining())
+    display(*[Note(text, kind="caution") for text in classifier.history.notes])
     predictions = predict_splits(classifier, data)
     scores = score_splits(predictions, n_classes=len(classifier.classes.names), seed=params.seed)
     metrics = build_metrics(classifier, scores)

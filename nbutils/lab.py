@@ -43,8 +43,8 @@ class LabStart:
 def prepare_lab(arguments: Sequence[str] = ()) -> LabStart:
     """Return how to start JupyterLab on the project's notebooks.
 
-    Where there are no notebooks, those that came with nbutils are copied to `notebooks/` first:
-    what is installed is not a place to work in.
+    Where the first notebook is not there, those that came with nbutils and are missing are copied
+    to `notebooks/`: what is installed is not a place to work in. No file is replaced.
 
     Parameters
     ----------
@@ -54,7 +54,10 @@ def prepare_lab(arguments: Sequence[str] = ()) -> LabStart:
     project = project_dir()
     source, folder = find_notebook("data_prep").parent, project / "notebooks"
     if source != folder:
-        shutil.copytree(source, folder, dirs_exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        for notebook in sorted(source.glob("*.ipynb")):
+            if not (folder / notebook.name).exists():
+                shutil.copyfile(notebook, folder / notebook.name)
     kernels = project / "runs" / ".lab"
     _describe_kernel(kernels / "kernels" / KERNEL)
     before = os.environ.get("JUPYTER_PATH")

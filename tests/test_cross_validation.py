@@ -122,6 +122,29 @@ def test_killed_cross_validation_goes_on_with_the_fold_that_is_missing(
     assert len(trainings.texts) == 4
 
 
+class StopsSecondFold(Watcher):
+    """Presses the stop button in the second training."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+
+    def on_step(self, history: History) -> bool:
+        return self.title.startswith("fold 2")
+
+
+def test_cross_validation_stopped_by_hand_says_so_and_goes_on_later(
+    data: DatasetDict, model_dir: Path, trainings: Trainings, tmp_path: Path
+) -> None:
+    states = tmp_path / "states"
+    stopped = CrossValidation(data, model_dir, states=states, watch=StopsSecondFold)
+    with pytest.raises(NotApplicableError, match=r"stopped by hand in fold 2 of 3.*run it again"):
+        stopped.predict()
+    assert [path.name[:6] for path in states.iterdir()] == ["fold-1"]
+    again = CrossValidation(data, model_dir, states=states).predict()
+    assert len(trainings.texts) == 4  # two, and the two that were missing
+    pd.testing.assert_frame_equal(again, CrossValidation(data, model_dir).predict())
+
+
 @pytest.mark.parametrize("what", ["recipe", "labels", "folds", "validation"])
 def test_kept_fold_is_of_the_same_data_and_recipe(
     data: DatasetDict,

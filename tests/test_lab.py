@@ -45,10 +45,13 @@ def test_lab_brings_notebooks_to_a_folder_that_has_none(
 ) -> None:
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "mine.ipynb").write_text("kept", encoding="utf-8")
+    edited = tmp_path / "notebooks" / NOTEBOOKS["fine_tune"]
+    edited.write_text("my own work", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert prepare_lab().project == tmp_path
     folder = tmp_path / "notebooks"
     assert {*NOTEBOOKS.values(), "mine.ipynb"} <= {path.name for path in folder.iterdir()}
+    assert edited.read_text(encoding="utf-8") == "my own work"
 
 
 def test_kernel_is_this_python_whatever_the_user_has_installed(

@@ -175,3 +175,17 @@ def test_advice_for_few_texts_knows_max_steps() -> None:
     assert advice.startswith("50 optimiser steps are not enough")
     assert "fine_tune.max_steps to 200" in advice
     assert advise_steps(FineTuneParams.of({"epochs": 100, "max_steps": 200}), card) == []
+
+
+def test_training_stopped_by_hand_goes_on_when_it_is_run_again(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    whole = train(tiny_bert, reviews)
+    stopped = train(tiny_bert, reviews, watcher=Hand(step=11), checkpoint_dir=tmp_path / "c")
+    assert len(stopped.history.steps) == 11
+    again = train(tiny_bert, reviews, checkpoint_dir=tmp_path / "c")
+    assert again.history.stopped == "all epochs done"
+    assert again.history.losses == whole.history.losses
+    assert again.history.notes == whole.history.notes
+    texts = reviews["text"].tolist()
+    assert (again.predict(texts).pred_probs == whole.predict(texts).pred_probs).all()

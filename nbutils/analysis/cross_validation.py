@@ -69,7 +69,8 @@ class CrossValidation:
         Raises
         ------
         NotApplicableError
-            There are too few texts, or the fine_tune folder does not know its recipe.
+            There are too few texts, the fine_tune folder does not know its recipe, or somebody
+            has stopped a training by hand.
         """
         recipe = load_recipe(self.model_dir)
         train = _frame(self.data["train"])
@@ -91,6 +92,7 @@ class CrossValidation:
         from datasets import DatasetDict
 
         from nbutils.training.api import fine_tune
+        from nbutils.training.limits import is_stopped_by_hand
         from nbutils.training.results import predict_splits
 
         train, validation = self.data["train"], self.data["validation"]
@@ -102,6 +104,11 @@ class CrossValidation:
             watcher=None if self.watch is None else self.watch(title),
         )
         held_out = DatasetDict({"train": train.select(np.flatnonzero(fold_of == fold))})
+        if is_stopped_by_hand(classifier.history):
+            raise NotApplicableError(
+                f"the cross-validation was stopped by hand in {title}, and says nothing of the "
+                "labels; run it again, which goes on from the last finished fold"
+            )
         predictions = predict_splits(classifier, held_out, splits=["train"])
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from nbutils.finished_runs.scores import HeadScore, read_score
 from nbutils.params.base import say_value
 from nbutils.params.study import Study
 from nbutils.report_folders import PARAMETERS, SUMMARY, TITLES
+from nbutils.training.limits import BY_HAND
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -245,9 +246,14 @@ class FinishedRun(Described):
             **({} if baseline is None else {"TF-IDF baseline": baseline}),
             "ended": say_when(self.when),
             "trained": self.subject,
+            **self._say_stopped(),
             "report": "none" if self.report is None else say_place(self.report),
             **{TITLES[stage].lower(): self._say_folder(stage) for stage in self.folders},
         }
+
+    def _say_stopped(self) -> dict[str, Any]:
+        stopped = self._known_metrics.get("training", {}).get("stopped", "")
+        return {"training stopped": stopped} if str(stopped).startswith(BY_HAND) else {}
 
     def _say_folder(self, stage: str) -> str:
         if self.has(stage):

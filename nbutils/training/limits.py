@@ -8,6 +8,7 @@ from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.history import History
 
 ALL_EPOCHS = "all epochs done"
+BY_HAND = "by hand"
 
 
 def plan_steps(params: FineTuneParams, steps_per_epoch: int) -> int:
@@ -75,10 +76,15 @@ def find_early_end(
     if patience is not None and without_gain >= patience:
         return EarlyEnd(f"early, after {patience} validations without a better score")
     if is_stopped and history.steps:
-        return EarlyEnd(f"by hand {where}", "a run that nobody stops has another result")
+        return EarlyEnd(f"{BY_HAND} {where}", "a run that nobody stops has another result")
     if minutes is not None and history.steps and seconds >= 60 * minutes:
         return EarlyEnd(
             f"time limit: {minutes:g} minutes were over {where}",
             "on another machine, or beside other work, it would be another step and another result",
         )
     return None
+
+
+def is_stopped_by_hand(history: History) -> bool:
+    """Return whether somebody who looked on has ended a training."""
+    return history.stopped.startswith(BY_HAND)

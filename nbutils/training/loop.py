@@ -192,7 +192,7 @@ class Training:
     def _save_if_due(self, stop: StopRequest | None) -> None:
         if self.checkpoints is None or stop is None:
             return
-        if stop.is_made or self.checkpoints.is_due:
+        if stop.is_made or self.is_stopped or self.checkpoints.is_due:
             self._note_cost()
             self.checkpoints.save(capture(self, identity=self.checkpoints.identity))
         if stop.is_made:
@@ -201,6 +201,8 @@ class Training:
     def _save_finished(self) -> None:
         # Predicting, scoring and saving are still to come, and may fail: they must not cost the
         # training. Neither must a disk that is too full for this.
+        if self.is_stopped:  # what it was stopped at is saved: run again, it goes on from there
+            return
         self.is_finished = True
         if self.checkpoints is None:
             return
