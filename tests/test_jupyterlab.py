@@ -21,13 +21,20 @@ pytestmark = pytest.mark.slow
 SECONDS = 300.0  # for a whole notebook, on a machine that does other work too
 FORM, BROWSER, TRAINING = "ParameterForm(params)", "DataBrowser(", "LiveTraining()"
 EXPLORER, ASK = "ConfusionExplorer(model", "AskModel(model)"
+EXPLORERS, OWN_MODEL = "ConfusionExplorer(run", "AskModel(run.saved_model)"
 SLIDERS = ("ClassThresholdSlider(errors)", "AbstentionSlider(errors")
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project as it is cloned."""
-    return copy_project(tmp_path_factory.mktemp("project"))
+    """Return a project as it is cloned, with a training so long that it can be stopped."""
+    folder = copy_project(tmp_path_factory.mktemp("project"))
+    notebook = folder / "notebooks" / "02_fine_tune.ipynb"
+    source = notebook.read_text(encoding="utf-8")
+    assert source.count("epochs: int = 3 ") == 1
+    longer = source.replace("epochs: int = 3 ", "epochs: int = 50 ")
+    notebook.write_text(longer, encoding="utf-8")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +93,10 @@ def test_run_all_prepares_data_with_all_widgets_alive(data_desk: Desk) -> None:
     assert_nothing_fetched(data_desk)
 
 
+@pytest.mark.parametrize("theme", ["Dark", "Light"])
 @pytest.mark.parametrize("source", [FORM, BROWSER])
-def test_data_widgets_meet_wcag_2_1_aa(data_desk: Desk, source: str) -> None:
+def test_data_widgets_meet_wcag_2_1_aa(data_desk: Desk, source: str, theme: str) -> None:
+    data_desk.use_theme(theme)
     assert data_desk.accessibility_faults(data_desk.cell(source)) == ""
 
 
@@ -196,8 +205,10 @@ def test_model_answers_as_one_types(mistakes_desk: Desk) -> None:
     )
 
 
-@pytest.mark.parametrize("source", [EXPLORER, ASK])  # once they have answered
-def test_error_widgets_meet_wcag_2_1_aa(mistakes_desk: Desk, source: str) -> None:
+@pytest.mark.parametrize("theme", ["Dark", "Light"])
+@pytest.mark.parametrize("source", [EXPLORER, *SLIDERS, ASK])  # once they have answered
+def test_error_widgets_meet_wcag_2_1_aa(mistakes_desk: Desk, source: str, theme: str) -> None:
+    mistakes_desk.use_theme(theme)
     assert mistakes_desk.accessibility_faults(mistakes_desk.cell(source)) == ""
 
 
@@ -206,15 +217,29 @@ def answered(cell: Any) -> str:
     return str(cell.locator(".jp-Cell-outputWrapper").inner_text())
 
 
-def test_finished_run_is_chosen_and_explored(mistakes_desk: Desk, lab: str, browser: Any) -> None:
+def test_finished_run_is_chosen_and_two_models_are_asked(
+    mistakes_desk: Desk, lab: str, browser: Any
+) -> None:
     with Desk(browser, lab, "explore.ipynb") as desk:
         desk.run_all(seconds=SECONDS)
-        assert_alive(
-            desk,
-            "RunPicker()",
-            "DataBrowser.of_folder",
-            "ConfusionExplorer(",
-            "AskModel(run.saved_model)",
+        assert_alive(desk, "picker = RunPicker()", "DataBrowser.of_folder", EXPLORERS, OWN_MODEL)
+        picker = desk.cell("picker = RunPicker()")
+        picker.get_by_label("Find").fill("no such run")
+        picker.get_by_text("No run has all of these words.").wait_for()
+        picker.get_by_label("Find").fill("bbc")
+        picker.get_by_text(re.compile("^interactive")).first.wait_for()
+        assert desk.accessibility_faults(picker) == ""
+        both = desk.cell("AskModel(run.saved_model, other")
+        both.get_by_label("Text", exact=True).fill("The bank cut its forecast")
+        wait_until(
+            lambda: answered(both).count("forecast") >= 2, seconds=60, what="answers of both models"
         )
-        assert "interactive" in answered(desk.cell("RunPicker()"))
+        assert "first: interactive" in answered(both)
+        assert "second: interactive" in answered(both)
         assert_nothing_fetched(desk)
+
+
+def test_benchmark_has_a_form_too(lab: str, browser: Any) -> None:
+    with Desk(browser, lab, "benchmark.ipynb") as desk:
+        desk.run_up_to(FORM, seconds=SECONDS)
+        assert_alive(desk, FORM)
