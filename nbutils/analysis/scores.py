@@ -162,9 +162,7 @@ def _score_classes(errors: Errors, seed: int) -> tuple[dict[str, Score], pd.Data
     true = beliefs.labels[:, None] == np.arange(len(names))
     ranking = rank_classes(true, np.exp(beliefs.logits), label_names=names)
     log_loss = _mean_score(beliefs.judge().losses, seed)
-    return {**score_matrix(matrix, seed=seed), **ranking.macro, "log_loss": log_loss}, (
-        ranking.classes
-    )
+    return {**score_matrix(matrix), **ranking.macro, "log_loss": log_loss}, (ranking.classes)
 
 
 def _score_sets(errors: Errors, seed: int) -> tuple[dict[str, Score], pd.DataFrame]:
@@ -209,7 +207,7 @@ def _compare(
     if not holds_sets(test["label"]):
         matrix = confusion_matrix(test["label"], guesses, n_classes=n_labels)
         against = compare_paired(test["label"], test["predicted"], guesses)
-        return Rival(name, score_matrix(matrix, seed=seed), against)
+        return Rival(name, score_matrix(matrix), against)
     labels, predicted, given = (
         to_indicators(column, n_labels=n_labels)
         for column in (test["label"], test["predicted"], guesses)
