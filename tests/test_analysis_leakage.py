@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nbutils.analysis import leakage
 from nbutils.analysis.errors import Errors, find_errors
 from nbutils.analysis.leakage import Leakage, audit_leakage, measure_inflation
 from nbutils.errors import NotApplicableError
@@ -79,6 +80,40 @@ def test_copies_with_a_changed_word_in_twenty_are_found(
     assert len(found.copies) >= 0.95 * 200
     assert set(found.copies["example_id"]) <= set(range(200))
     assert found.copies["similarity"].head(20).between(0.7, 0.95).all()
+
+
+def test_text_that_is_like_a_copy_is_no_copy(splits: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    train, test = splits
+    words = list(WORDS[:40])
+    train.loc[0, "text"] = " ".join(words)
+    for step in range(6):  # each differs from the one before it in two words
+        words[6 * step + 1], words[6 * step + 4] = f"one{step}", f"two{step}"
+        test.loc[step, "text"] = " ".join(words)
+    found = audit(train, test)
+    assert found.copies["example_id"].tolist() == [0]
+    assert found.copies["similarity"].tolist() == [pytest.approx(35 / 43)]
+
+
+def test_copy_is_told_with_the_nearest_training_text(
+    splits: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    train, test = splits
+    first = train.loc[0, "text"]
+    train.loc[1, "text"] = change_a_word(first, 4)
+    test.loc[0, "text"] = change_a_word(train.loc[1, "text"], 19)
+    found = audit(train, test)
+    assert found.copies["train_id"].tolist() == [1001]
+    assert found.copies["similarity"].tolist() == [pytest.approx(18 / 20)]
+
+
+def test_large_groups_of_copies_are_compared_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leakage, "MOST_COMPARED", 5)
+    text = " ".join(WORDS[:60])
+    train = pd.DataFrame({"example_id": range(100, 160), "label": 0})
+    train["text"] = [change_a_word(text, place) for place in range(60)]
+    test = pd.DataFrame({"example_id": range(60), "label": 0})
+    test["text"] = [f"{own} more" for own in train["text"]]
+    assert len(audit(train, test).copies) == 60
 
 
 def test_accuracy_without_copies_is_that_of_the_other_texts(
