@@ -14,8 +14,8 @@ from nbutils.analysis.errors import Errors, tested_texts
 from nbutils.data.duplicates import find_duplicates
 from nbutils.data.minhash import CHUNK, compare_pairs
 from nbutils.data.sampling import bounded_sample
-from nbutils.described import Described
 from nbutils.data.shingles import same_words
+from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import holds_sets
 from nbutils.metrics import Score, proportion

@@ -126,7 +126,8 @@ def chance_of(
     from scipy.stats import binom, hypergeom
 
     if len(texts) == 1:
-        return np.minimum(hypergeom.sf(hits - 1, texts[0], mistakes[0], sizes[:, 0]), 1.0)
+        p = np.minimum(hypergeom.sf(hits - 1, texts[0], mistakes[0], sizes[:, 0]), 1.0)
+        return np.asarray(p, np.float64)
     expected = (sizes * (mistakes / np.maximum(texts, 1))).sum(axis=1)
     trials = np.ceil(np.maximum(np.minimum(sizes, mistakes).sum(axis=1), 1))
     p = binom.sf(hits - 1, trials, np.minimum(expected / trials, 1.0))
