@@ -159,6 +159,12 @@ def test_advice_worth_most_comes_first() -> None:
     assert [advice.action for advice in rank_advice(found, most=4)] == ["2", "1", "4", "0"]
 
 
+def test_what_something_is_worth_at_most_comes_after_what_is_expected() -> None:
+    bound = Advice("bound", "", 0.5, "suspects", at_most=True)
+    found = [Advice("unknown", "", None, "slices"), bound, Advice("small", "", 0.001, "slices")]
+    assert [advice.action for advice in rank_advice(found)] == ["small", "bound", "unknown"]
+
+
 @pytest.mark.parametrize(
     ("value", "names"),
     [("slices, shift", ["slices", "shift"]), ("['slices']", ["slices"]), ("[]", []), (None, [])],

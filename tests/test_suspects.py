@@ -190,7 +190,7 @@ def test_advice_names_the_number_and_bounds_the_gain_by_the_test_labels() -> Non
     (advice,) = found.advice()
     in_test = (found.rows["split"] == "test").sum()
     assert advice.action.startswith(f"Check the {len(found.rows)} most suspect labels")
-    assert (advice.gain, advice.at_most) == (in_test / 150, True)
+    assert (advice.gain, advice.at_most, advice.measured) == (in_test / 150, True, True)
     in_test_split = found.rows["split"] == "test"
     tagged = found.rows.loc[in_test_split, "example_id"].tolist()
     assert found.tags_of_texts() == {"label suspect": tagged}

@@ -138,7 +138,11 @@ class Suspects(Described):
         gain, most = self._gain(rows.head(n))
         checked = sum(check.n for check in self.checks.values())
         evidence = f"Confident learning takes {len(rows):,} of {checked:,} labels for wrong."
-        return [Advice(action, evidence + most, gain, "suspects", at_most=gain is not None)]
+        is_bound = gain is not None
+        found = Advice(
+            action, evidence + most, gain, "suspects", at_most=is_bound, measured=is_bound
+        )
+        return [found]
 
     def tags_of_texts(self) -> dict[str, list[int]]:
         """Return the test texts whose labels are suspect, for the table of mistakes."""
@@ -155,7 +159,7 @@ class Suspects(Described):
         return in_test / n, (
             f" {in_test:,} of those to check are test labels: were all of them wrong and the model "
             f"right, the measured accuracy would rise by {100 * in_test / n:.1f} points, the most "
-            "that it can; the model itself would be no better."
+            "that it can."
         )
 
 
