@@ -13,7 +13,7 @@ import pandas as pd
 from nbutils.analysis.advice import Advice
 from nbutils.analysis.errors import Errors
 from nbutils.analysis.findings import add_sections, save_findings
-from nbutils.errors import NbutilsError, NotApplicableError
+from nbutils.errors import NotApplicableError, say_error
 from nbutils.tables import Note
 
 MISTAKES = ["example_id", "split", "text", "label", "predicted", "confidence", "prob_label"]
@@ -86,7 +86,7 @@ class Outcome(Generic[F]):
             return _drawn(view(self.value, *rest, **named))
         except Exception as error:
             name = getattr(view, "__name__", "view")
-            return Note(f"{self.name}: {name} failed: {_say(error)}", kind="caution")
+            return Note(f"{self.name}: {name} failed: {say_error(error)}", kind="caution")
 
     def _tell(self) -> Note | None:
         if self.told:
@@ -142,7 +142,7 @@ class Sections:
             except NotApplicableError as error:
                 outcome.status, outcome.why = "not applicable", str(error)
             except Exception as error:  # whatever it is, the other sections are worth having
-                outcome.status, outcome.why = "failed", _say(error)
+                outcome.status, outcome.why = "failed", say_error(error)
         self.outcomes[name] = outcome
         return outcome
 
@@ -199,11 +199,7 @@ def _attempt(make: Callable[[], T], otherwise: T) -> tuple[T, str]:
     try:
         return make(), ""
     except Exception as error:  # whatever it is, the rest is worth having
-        return otherwise, _say(error)
-
-
-def _say(error: Exception) -> str:
-    return str(error) if isinstance(error, NbutilsError) else f"{type(error).__name__}: {error}"
+        return otherwise, say_error(error)
 
 
 def _drawn(shown: Any) -> Any:
