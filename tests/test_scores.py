@@ -95,7 +95,36 @@ def test_model_as_good_as_the_baseline_is_questioned() -> None:
 def test_missing_baseline_is_said() -> None:
     found = score(make_errors(*draw_classes(100)))
     assert [rival.name for rival in found.rivals] == [MAJORITY]
-    assert "no baseline" in repr(compare_with_baseline(found))
+    shown = repr(compare_with_baseline(found))
+    assert "no baseline" in shown
+    assert "Better than the majority class: accuracy +" in shown
+    assert found.advice() == []
+
+
+def test_model_that_loses_to_the_most_frequent_label_is_told_so() -> None:
+    labels, pred_probs = draw_classes(400)
+    labels[np.arange(400) % 10 < 7] = 1
+    found = score(make_errors(labels, pred_probs, predicted=(labels + (labels == 1)) % 4))
+    (advice,) = found.advice()
+    assert advice.action.startswith("Find out what went wrong in training: the majority class")
+    assert advice.gain == pytest.approx(-found.rivals[0].against.value)
+    assert advice.gain > 0.3
+    assert "Worse than the majority class" in repr(compare_with_baseline(found))
+
+
+def test_majority_is_named_beside_the_baseline_where_neither_is_beaten() -> None:
+    labels, pred_probs = draw_classes(300)
+    labels[np.arange(300) % 10 < 9] = 1
+    errors = make_errors(labels, pred_probs, predicted=np.ones(300, np.int64))
+    found = score(errors, errors.predictions.assign(predicted=labels))
+    assert [one.action.split(":")[0].split(",")[0] for one in found.advice()] == [
+        "Use the TF-IDF baseline",
+        "Find out what went wrong in training",
+    ]
+    assert found.advice()[1].gain is None
+    shown = repr(compare_with_baseline(found))
+    assert "Worse than the TF-IDF baseline" in shown
+    assert "Not different from the majority class" in shown
 
 
 def test_rare_class_that_is_found_less_often_asks_for_texts() -> None:

@@ -318,7 +318,7 @@ def test_cross_validation_that_fails_costs_no_other_check(
         def texts(self) -> pd.DataFrame:
             raise AssertionError("nobody asks for the texts of what was not predicted")
 
-    labels, pred_probs, _ = made_up(200, 3)
+    labels, pred_probs, _ = made_up(200, 5)
     errors = errors_of(labels, pred_probs)
     found = find_suspects(errors, label_issues="cross_validate", training=Failing())
     alone = find_suspects(errors)

@@ -116,8 +116,9 @@ def map_training(
             "variability": given.std(axis=1),
         }
     )
-    believed = np.stack([given.mean(axis=1), given[:, -1]]) >= BELIEVED
-    is_easy = believed.all(axis=0) & (table["variability"] <= WAVERING)
+    believed = np.asarray(np.stack([given.mean(axis=1), given[:, -1]]) >= BELIEVED)
+    is_steady = (table["variability"] <= WAVERING).to_numpy()
+    is_easy = believed.all(axis=0) & is_steady
     table["region"] = np.select([~believed.any(axis=0), is_easy], ["hard", "easy"], "ambiguous")
     return TrainingMap(table, _hard(table, texts, label_names), given.shape[1])
 

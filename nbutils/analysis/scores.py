@@ -87,12 +87,9 @@ class ModelScores(Described):
         }
 
     def advice(self) -> Sequence[Advice]:
-        """Return which baseline to use instead, and of which classes to add texts."""
-        lost = [
-            advice
-            for rival in self.rivals
-            if rival.name == TFIDF and (advice := self._advise_rival(rival)) is not None
-        ]
+        """Return which rivals do as well or better, and of which classes to add texts."""
+        found = [self._advise_rival(rival) for rival in self.rivals]
+        lost = [advice for advice in found if advice is not None]
         return [*lost, *(weak.advice() for weak in self.weak)]
 
     def _advise_rival(self, rival: Rival) -> Advice | None:
@@ -104,11 +101,20 @@ class ModelScores(Described):
             f"{100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}) on "
             f"the same {gain.n:,} test texts."
         )
-        if gain.high < 0:
-            action = f"Use the {rival.name}, or find out what went wrong in training."
-            return Advice(action, evidence, -gain.value, "scores")
-        action = f"Ask whether the model is worth its cost: the {rival.name} may do as well."
-        return Advice(action, evidence, None, "scores")
+        worth = -gain.value if gain.high < 0 else None
+        return Advice(_say_lost(rival.name, is_sure=gain.high < 0), evidence, worth, "scores")
+
+
+def _say_lost(rival: str, *, is_sure: bool) -> str:
+    """Return what to do about a rival that is better, or else may be as good."""
+    if rival == MAJORITY:
+        better = "is right more often" if is_sure else "may be right as often"
+        return (
+            f"Find out what went wrong in training: the {MAJORITY}, said of every text, {better}."
+        )
+    if is_sure:
+        return f"Use the {rival}, or find out what went wrong in training."
+    return f"Ask whether the model is worth its cost: the {rival} may do as well."
 
 
 def score_model(
