@@ -152,7 +152,7 @@ def test_copies_are_said_counted_and_shown() -> None:
     assert "13 of them carry another label than their copy" in said
     assert "a sample of 4,000" in said
     assert "+0.0 points (95 % interval -0.1 to +2.0)" in said
-    assert "3 labels" in repr(tabulate_leakage(found))
+    assert "3 suspect labels" in repr(tabulate_leakage(found))
     shown = show_copies(found, most=5)
     assert shown is not None
     assert shown.frame["kind"].tolist() == ["exact"] * 3 + ["near"] * 2

@@ -1,7 +1,8 @@
-"""What copies of training texts among the test texts, and doubtful labels, do to the score."""
+"""What copies of training texts among the test texts, and suspect labels, do to the score."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,6 @@ from nbutils.label_sets import holds_sets
 from nbutils.metrics import Score, proportion
 
 NEAR = 0.7  # word-pair similarity from which two texts are near copies
-SUSPECT = 0.05  # probability of the given label, below which it is a suspect
 MOST_ROWS = 200_000  # training texts in which near copies are looked for; exact ones in all
 MOST_CHARACTERS = 60_000_000
 FEWEST_COMPARED, MOST_COMPARED = 5, 50  # training texts that a test text is compared with
@@ -40,14 +40,14 @@ class Leakage(Described):
     ----------
     scores
         `test_texts, value, low, high, n`: accuracy (all labels right, where texts have several) of
-        all test texts, of those without an exact copy in training, without any copy, without
-        suspect labels, and without either.
+        all test texts, of those without an exact copy in training, without any copy, and, where
+        suspects are known, without these and without either.
     copies
         The test texts with a copy: `example_id, train_id` (of the nearest), `kind` (``exact`` or
         ``near``), `similarity` in [0.7, 1], `same_label, right`, and for the first 20 `text,
         train_text`.
     suspects
-        Test texts whose given label has a probability below 5 %.
+        Test texts whose labels are suspect; None: nobody looked.
     inflation
         Accuracy on all test texts minus that without copies, in [-1, 1], with its 95 % interval;
         None: every test text has a copy.
@@ -59,7 +59,7 @@ class Leakage(Described):
 
     scores: pd.DataFrame
     copies: pd.DataFrame
-    suspects: int
+    suspects: int | None
     inflation: tuple[float, float, float] | None
     compared: int
     train_texts: int
@@ -82,7 +82,6 @@ class Leakage(Described):
             "inflation": self.inflation
             and dict(zip(("value", "low", "high"), self.inflation, strict=True)),
             "suspects": self.suspects,
-            "suspect_below": SUSPECT,
             "near_from": NEAR,
             "train_texts": self.train_texts,
             "train_texts_compared": self.compared,
@@ -118,7 +117,13 @@ class Leakage(Described):
         )
 
 
-def audit_leakage(errors: Errors, train: pd.DataFrame, *, seed: int = 1) -> Leakage:
+def audit_leakage(
+    errors: Errors,
+    train: pd.DataFrame,
+    *,
+    suspects: Collection[int] | None = None,
+    seed: int = 1,
+) -> Leakage:
     """Look for copies of the training texts among the test texts, and score without them.
 
     Copies are texts of the same words, whatever their case and blanks (exact), and texts of which
@@ -132,6 +137,8 @@ def audit_leakage(errors: Errors, train: pd.DataFrame, *, seed: int = 1) -> Leak
         Of either kind.
     train
         `example_id, text[, text_pair], label` of the training texts.
+    suspects
+        Ids of the test texts whose labels are suspect, from `find_suspects`; None: nobody looked.
     seed
         Of the hash functions; data preparation has 0.
 
@@ -148,11 +155,11 @@ def audit_leakage(errors: Errors, train: pd.DataFrame, *, seed: int = 1) -> Leak
     compared = bounded_sample(train, most_rows=MOST_ROWS, most_characters=MOST_CHARACTERS)
     copies = _find_copies(test, train, compared.reset_index(drop=True), seed=seed)
     right = (test["label"] == test["predicted"]).to_numpy()
-    doubted = _doubted(errors, test)
+    doubted = None if suspects is None else test["example_id"].isin(list(suspects)).to_numpy()
     return Leakage(
         scores=_score(right, copies.exact, copies.of >= 0, doubted),
         copies=_tabulate(test, train, copies),
-        suspects=int(doubted.sum()),
+        suspects=None if doubted is None else int(doubted.sum()),
         inflation=measure_inflation(right, copies.of >= 0),
         compared=len(compared),
         train_texts=len(train),
@@ -235,20 +242,16 @@ def _pair_up(
     return own, order[first[own] + (own + step) % np.maximum(sizes[own], 1)]
 
 
-def _doubted(errors: Errors, test: pd.DataFrame) -> BoolArray:
-    mistakes = errors.mistakes()
-    doubted = mistakes[mistakes["prob_label"] < SUSPECT]
-    return test["example_id"].isin(doubted["example_id"]).to_numpy()
-
-
-def _score(right: BoolArray, exact: BoolArray, copied: BoolArray, doubted: BoolArray) -> Any:
+def _score(
+    right: BoolArray, exact: BoolArray, copied: BoolArray, doubted: BoolArray | None
+) -> pd.DataFrame:
     sets = {
         "all": np.ones(len(right), bool),
         "without exact copies": ~exact,
         "without copies": ~copied,
-        "without suspect labels": ~doubted,
-        "without either": ~copied & ~doubted,
     }
+    if doubted is not None:
+        sets |= {"without suspect labels": ~doubted, "without either": ~copied & ~doubted}
     scores: dict[str, Score] = {
         name: proportion(int(right[rows].sum()), int(rows.sum())) for name, rows in sets.items()
     }
