@@ -74,11 +74,11 @@ class ModelScores(Described):
     def findings(self) -> Mapping[str, Any]:
         """Return it for `findings.json`."""
         return {
-            "scores": {name: score.as_dict() for name, score in self.scores.items()},
+            "scores": {name: _as_dict(score) for name, score in self.scores.items()},
             "classes": _records(self.classes),
             "rivals": {
                 rival.name: {
-                    "scores": {name: score.as_dict() for name, score in rival.scores.items()},
+                    "scores": {name: _as_dict(score) for name, score in rival.scores.items()},
                     "compared": self.compared,
                     "against": asdict(rival.against),
                 }
@@ -220,6 +220,13 @@ def _compare(
     )
     against = compare_micro_f1(labels, predicted, given, seed=seed)
     return Rival(name, score_given_sets(labels, given, seed=seed), against)
+
+
+def _as_dict(score: Score) -> dict[str, float | int | None]:
+    """Return a score; no ends where nothing varies, as in the log loss of a single text."""
+    if score.low == score.high:
+        return {**score.as_dict(), "low": None, "high": None}
+    return {**score.as_dict()}
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

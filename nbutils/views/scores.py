@@ -90,10 +90,11 @@ def tabulate_classes(found: ModelScores) -> Table:
 
 
 def _class_score(row: Mapping[Any, Any], name: str) -> str:
-    if row[name] != row[name]:
+    """Return a score of a class; a dash where no test text says anything of it."""
+    value, low, high = (row[name + end] for end in ("", "_low", "_high"))
+    if value != value or (low, high) == (0, 1):
         return "\N{EN DASH}"
-    value, low, high = (f"{100 * row[name + end]:.1f}" for end in ("", "_low", "_high"))
-    return f"{value} ({low} to {high})"
+    return f"{100 * value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _of(rival: Rival, name: str) -> str:
@@ -106,6 +107,8 @@ def _value(name: str, value: float) -> str:
 
 
 def _interval(name: str, score: Score) -> str:
+    if score.low == score.high:  # a single text, or texts that are all alike
+        return "\N{EN DASH}"
     low, high = _value(name, score.low).removesuffix(" %"), _value(name, score.high)
     return f"{low} to {high}"
 
