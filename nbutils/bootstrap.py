@@ -33,15 +33,12 @@ class Resampled:
     draws
         The same in R resamples, shape (R, ...).
     left_out
-        The same without one of each kind of part, shape (P, ...).
-    weights
-        How many parts are of each kind, shape (P,).
+        The same without each of its parts, shape (P, ...).
     """
 
     whole: FloatArray
     draws: FloatArray
     left_out: FloatArray
-    weights: FloatArray
 
     def interval(self, statistic: Statistic) -> tuple[float, float, float]:
         """Return a statistic and its 95 % interval.
@@ -62,10 +59,11 @@ class Resampled:
         low, high = np.quantile(drawn, _levels(drawn, value, acceleration))
         return value, min(value, float(low)), max(value, float(high))
 
-    def _acceleration(self, left_out: FloatArray) -> float:
-        shifts = np.average(left_out, weights=self.weights) - left_out
-        spread = float(self.weights @ shifts**2) ** 1.5
-        return float(self.weights @ shifts**3) / (6 * spread) if spread > 0 else 0.0
+    @staticmethod
+    def _acceleration(left_out: FloatArray) -> float:
+        shifts = left_out.mean() - left_out
+        spread = float((shifts**2).sum()) ** 1.5
+        return float((shifts**3).sum()) / (6 * spread) if spread > 0 else 0.0
 
 
 def _levels(drawn: FloatArray, value: float, acceleration: float) -> FloatArray:
@@ -113,7 +111,7 @@ def resample_groups(sums: FloatArray, *, sizes: FloatArray, seed: int) -> Resamp
     left_out = total - flat
     means.append(left_out[:, :-1] / np.maximum(left_out[:, -1:], 1))
     whole, draws, rest = (part.reshape(-1, *sums.shape[1:]) for part in means)
-    return Resampled(whole[0], draws, rest, np.ones(n_groups))
+    return Resampled(whole[0], draws, rest)
 
 
 def _draw_counts(n: int, *, seed: int) -> FloatArray:

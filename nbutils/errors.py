@@ -70,3 +70,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; known: {', '.join(names)}"
+
+
+def say_error(error: Exception) -> str:
+    """Return in a line why something failed; of an error that is not meant for readers its kind."""
+    return str(error) if isinstance(error, NbutilsError) else f"{type(error).__name__}: {error}"

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from nbutils.agreement import macro_f1
 from nbutils.bootstrap import assign_groups, resample_groups
 from nbutils.described import Described
-from nbutils.metrics import CONFIDENCE_Z
+from nbutils.intervals import CONFIDENCE_Z
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]

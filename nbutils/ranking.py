@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbutils.described import Described
-from nbutils.metrics import CONFIDENCE_Z, Score
+from nbutils.intervals import wilson_around
+from nbutils.metrics import Score
 
 SCORES = ("roc_auc", "average_precision")
 SMALLEST_VARIANCE = 1e-12  # of a score; that of equal probabilities does not vary at all
@@ -71,11 +72,7 @@ def _wilson(value: float, variance: float, *, pull: float, n: int) -> Score:
     """
     pulled = value + (MIDDLE - value) * pull
     trials = pulled * (1 - pulled) / max(variance, SMALLEST_VARIANCE)
-    z2 = CONFIDENCE_Z**2
-    centre = (value + z2 / (2 * trials)) / (1 + z2 / trials)
-    spread = value * (1 - value) / trials + z2 / (4 * trials * trials)
-    half = CONFIDENCE_Z / (1 + z2 / trials) * np.sqrt(spread)
-    low, high = max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    low, high = wilson_around(value, trials)
     return Score(value, min(value, low), max(value, high), n)
 
 

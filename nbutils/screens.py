@@ -102,7 +102,12 @@ def list_steps(findings: Mapping[str, Any], *, page: str) -> tuple[Step, ...]:
     return tuple(
         Step(
             action=one["action"],
-            detail=say_worth(one["gain"], score=score, at_most=one["at_most"]),
+            detail=say_worth(
+                one["gain"],
+                score=score,
+                at_most=one["at_most"],
+                measured=one.get("measured", False),
+            ),
             href=f"{page}{link_to_section(one['section'])}",
         )
         for one in findings.get("advice", ())[:MOST_STEPS]

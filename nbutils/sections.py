@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, runtime_checkable
 
+import pandas as pd
+
 from nbutils.analysis.advice import Advice
-from nbutils.errors import NbutilsError, NotApplicableError
+from nbutils.analysis.errors import Errors
+from nbutils.analysis.findings import add_sections, save_findings
+from nbutils.errors import NotApplicableError, say_error
 from nbutils.tables import Note
+
+MISTAKES = ["example_id", "split", "text", "label", "predicted", "confidence", "prob_label"]
 
 
 class Finding(Protocol):
@@ -31,6 +38,7 @@ class Tagging(Protocol):
 
 
 F = TypeVar("F", bound=Finding)
+T = TypeVar("T")
 P = ParamSpec("P")
 
 
@@ -78,7 +86,7 @@ class Outcome(Generic[F]):
             return _drawn(view(self.value, *rest, **named))
         except Exception as error:
             name = getattr(view, "__name__", "view")
-            return Note(f"{self.name}: {name} failed: {_say(error)}", kind="caution")
+            return Note(f"{self.name}: {name} failed: {say_error(error)}", kind="caution")
 
     def _tell(self) -> Note | None:
         if self.told:
@@ -96,7 +104,7 @@ class Outcome(Generic[F]):
     def keep(self, value: F) -> None:
         """Keep what was found, once all that is asked of it has been got."""
         # What JSON cannot hold shall fail here, where it takes down no other section.
-        self.found = json.loads(json.dumps(dict(value.findings()), allow_nan=False))
+        self.found = _as_json(value.findings())
         self.advised = tuple(value.advice())
         self.tagged = dict(value.tags_of_texts()) if isinstance(value, Tagging) else {}
         self.value = value
@@ -134,7 +142,7 @@ class Sections:
             except NotApplicableError as error:
                 outcome.status, outcome.why = "not applicable", str(error)
             except Exception as error:  # whatever it is, the other sections are worth having
-                outcome.status, outcome.why = "failed", _say(error)
+                outcome.status, outcome.why = "failed", say_error(error)
         self.outcomes[name] = outcome
         return outcome
 
@@ -151,9 +159,47 @@ class Sections:
         """Return what all sections advise, in their order."""
         return [advice for outcome in self.outcomes.values() for advice in outcome.advised]
 
+    def save(self, folder: Path, errors: Errors) -> Note:
+        """Write what was found, see `save_findings`, even where a part of it cannot be made.
 
-def _say(error: Exception) -> str:
-    return str(error) if isinstance(error, NbutilsError) else f"{type(error).__name__}: {error}"
+        Parameters
+        ----------
+        folder
+            Must exist.
+        errors
+            That the sections look at.
+
+        Returns
+        -------
+        Note
+            What was written, and what could not be.
+        """
+        nothing: dict[str, Any] = {}
+        found, why = _attempt(lambda: _as_json(errors.findings()), nothing)
+        mistakes, why_not = _attempt(errors.mistakes, pd.DataFrame(columns=MISTAKES))
+        failed = [reason for reason in (why, why_not) if reason]
+        whole = add_sections(
+            {**found, **({"failed": failed} if failed else {})},
+            sections=self.findings(),
+            advice=self.advice(),
+        )
+        save_findings(folder, whole, mistakes=mistakes)
+        if failed:
+            return Note(f"Not everything was written to {folder}: {'; '.join(failed)}", "caution")
+        return Note(f"{len(mistakes)} mistakes were written to {folder}.")
+
+
+def _as_json(found: Mapping[str, Any]) -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(json.dumps(dict(found), allow_nan=False))
+    return whole
+
+
+def _attempt(make: Callable[[], T], otherwise: T) -> tuple[T, str]:
+    """Return what is made and "", or else why it could not be."""
+    try:
+        return make(), ""
+    except Exception as error:  # whatever it is, the rest is worth having
+        return otherwise, say_error(error)
 
 
 def _drawn(shown: Any) -> Any:

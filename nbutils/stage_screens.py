@@ -151,7 +151,7 @@ def headline_findings(findings: Mapping[str, Any]) -> dict[str, Any]:
     dict
         `mistakes` by split, and `ece` where calibration was measured.
     """
-    if not findings:
+    if "mistakes" not in findings:  # there are none, or what counts them failed
         return {}
     calibration = findings["sections"].get("calibration", {})
     ece = {"ece": calibration["ece"]["value"]} if "ece" in calibration else {}
@@ -160,8 +160,8 @@ def headline_findings(findings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _error_analysis_screen(study: Study, results: Results) -> Screen:
     findings = results.findings
-    if not findings:
-        return (), (), ()
+    if "mistakes" not in findings:
+        return (), (), tuple(findings.get("failed", ()))
     mistakes, total = findings["mistakes"]["test"], results.metrics["test"]["accuracy"]["n"]
     several = findings.get("task") == "multi_label"
     kind = ", with a label missed or spurious" if several else ""

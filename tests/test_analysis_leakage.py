@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nbutils.analysis import leakage
 from nbutils.analysis.errors import Errors, find_errors
 from nbutils.analysis.leakage import Leakage, audit_leakage, measure_inflation
+from nbutils.analysis.suspects import find_suspects
 from nbutils.errors import NotApplicableError
 from nbutils.metrics import wilson_interval
+from nbutils.sections import Sections
+from nbutils.views.leakage import tabulate_leakage
 
 WORDS = np.array([f"word{place}" for place in range(3000)])
 
@@ -81,6 +85,40 @@ def test_copies_with_a_changed_word_in_twenty_are_found(
     assert found.copies["similarity"].head(20).between(0.7, 0.95).all()
 
 
+def test_text_that_is_like_a_copy_is_no_copy(splits: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    train, test = splits
+    words = list(WORDS[:40])
+    train.loc[0, "text"] = " ".join(words)
+    for step in range(6):  # each differs from the one before it in two words
+        words[6 * step + 1], words[6 * step + 4] = f"one{step}", f"two{step}"
+        test.loc[step, "text"] = " ".join(words)
+    found = audit(train, test)
+    assert found.copies["example_id"].tolist() == [0]
+    assert found.copies["similarity"].tolist() == [pytest.approx(35 / 43)]
+
+
+def test_copy_is_told_with_the_nearest_training_text(
+    splits: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    train, test = splits
+    first = train.loc[0, "text"]
+    train.loc[1, "text"] = change_a_word(first, 4)
+    test.loc[0, "text"] = change_a_word(train.loc[1, "text"], 19)
+    found = audit(train, test)
+    assert found.copies["train_id"].tolist() == [1001]
+    assert found.copies["similarity"].tolist() == [pytest.approx(18 / 20)]
+
+
+def test_large_groups_of_copies_are_compared_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leakage, "MOST_COMPARED", 5)
+    text = " ".join(WORDS[:60])
+    train = pd.DataFrame({"example_id": range(100, 160), "label": 0})
+    train["text"] = [change_a_word(text, place) for place in range(60)]
+    test = pd.DataFrame({"example_id": range(60), "label": 0})
+    test["text"] = [f"{own} more" for own in train["text"]]
+    assert len(audit(train, test).copies) == 60
+
+
 def test_accuracy_without_copies_is_that_of_the_other_texts(
     splits: tuple[pd.DataFrame, pd.DataFrame],
 ) -> None:
@@ -124,12 +162,36 @@ def test_no_copies_is_a_result_and_no_advice(splits: tuple[pd.DataFrame, pd.Data
 
 def test_suspect_labels_are_left_out_of_a_score(splits: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     train, test = splits
-    wrong = np.arange(400) < 40
-    sure = audit_leakage(make_errors(test, wrong, prob=0.01), train)
-    assert sure.suspects == 40
-    score = sure.scores.set_index("test_texts").loc["without suspect labels"]
-    assert score[["value", "n"]].tolist() == [1, 360]
-    assert audit_leakage(make_errors(test, wrong, prob=0.2), train).suspects == 0
+    errors = make_errors(test, np.arange(400) < 40, prob=0.01)
+    found = audit_leakage(errors, train, suspects=range(30))
+    assert found.suspects == 30
+    score = found.scores.set_index("test_texts").loc["without suspect labels"]
+    assert score[["value", "n"]].tolist() == [pytest.approx(360 / 370), 370]
+    assert "without the 30 suspect labels" in repr(tabulate_leakage(found))
+
+
+def test_suspects_are_those_that_confident_learning_flags(
+    splits: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    train, test = splits
+    errors = make_errors(test, np.arange(400) < 40, prob=0.01)
+    sections = Sections()
+    flagged = sections.run("suspects", find_suspects, errors).value
+    assert flagged is not None
+    tagged = sections.tags()["label suspect"]
+    found = audit_leakage(errors, train, suspects=tagged)
+    assert found.suspects == len(flagged.rows) > 0
+
+
+def test_without_a_look_at_labels_their_rows_are_left_out(
+    splits: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    train, test = splits
+    found = audit_leakage(make_errors(test, np.arange(400) < 40, prob=0.01), train)
+    assert found.suspects is None
+    assert found.findings()["suspects"] is None
+    assert found.scores["test_texts"].tolist() == ["all", "without exact copies", "without copies"]
+    assert "suspect" not in repr(tabulate_leakage(found))
 
 
 def test_test_split_of_copies_alone_says_nothing(splits: tuple[pd.DataFrame, pd.DataFrame]) -> None:

@@ -14,7 +14,7 @@ from scipy.stats import binom, fisher_exact
 from nbutils.analysis import slices
 from nbutils.analysis.attributes import describe_column, describe_texts
 from nbutils.analysis.errors import Errors, find_errors
-from nbutils.analysis.slice_tests import score_slices
+from nbutils.analysis.slice_tests import Judged, chance_of, score_slices
 from nbutils.analysis.slices import find_slices
 from nbutils.analysis.topics import find_topics
 from nbutils.analysis.words import count_words
@@ -46,10 +46,16 @@ def make_errors(
     texts: pd.DataFrame, wrong: Any, *, names: tuple[str, ...] = NAMES, seed: int = 0
 ) -> Errors:
     """Return errors of a model that is wrong on just these texts."""
-    random = np.random.default_rng(seed)
+    labels = np.random.default_rng(seed).integers(len(names), size=len(texts))
+    predicted = np.where(wrong, (labels + 1) % len(names), labels)
+    return make_predictions(texts, labels, predicted, names=names)
+
+
+def make_predictions(
+    texts: pd.DataFrame, labels: np.ndarray, predicted: Any, *, names: tuple[str, ...] = NAMES
+) -> Errors:
+    """Return errors of a model that says `predicted` of texts that have `labels`."""
     n, k = len(texts), len(names)
-    labels = random.integers(k, size=n)
-    predicted = np.where(wrong, (labels + 1) % k, labels)
     pred_probs = np.full((n, k), 0.1 / (k - 1))
     pred_probs[np.arange(n), predicted] = 0.9
     table = pd.DataFrame(
@@ -154,7 +160,7 @@ def test_slice_is_tested_as_by_hand() -> None:
     texts = make_texts(300)
     wrong = np.random.default_rng(1).random(300) < 0.2
     attributes = describe_texts(texts.assign(label=0), label_names=("a",))
-    table = score_slices(attributes, wrong, smallest=20).table
+    table = score_slices(attributes, Judged(wrong), smallest=20).table
     for row in table.sample(12, random_state=0).to_dict("records"):
         hits, n = row["mistakes"], row["n"]
         rest = [wrong.sum() - hits, (~wrong).sum() - (n - hits)]
@@ -166,19 +172,71 @@ def test_slice_is_tested_as_by_hand() -> None:
     assert table["p"].is_monotonic_increasing
 
 
-def test_nothing_is_found_where_mistakes_are_random() -> None:
+@pytest.mark.parametrize("rates", [[0.15] * 4, [0.02, 0.1, 0.3, 0.6]], ids=["equal", "unequal"])
+def test_nothing_is_found_where_mistakes_are_random(rates: list[float]) -> None:
     texts = make_texts(600)
-    attributes = describe_texts(texts.assign(label=texts["example_id"] % 4), label_names=NAMES)
-    random, draws = np.random.default_rng(0), 150
-    found = sum(
-        bool(
-            (
-                score_slices(attributes, random.random(600) < 0.15, smallest=20).table["q"] <= 0.05
-            ).any()
-        )
-        for _ in range(draws)
-    )
+    classes = texts["example_id"].to_numpy() % 4
+    # one word marks the hardest class, more or less
+    texts.loc[(classes == 3) & (texts["example_id"] % 5 > 0), "text"] += " zebra"
+    attributes = describe_texts(texts.assign(label=classes), label_names=NAMES)
+    attributes = [each for each in attributes if each.family != "class"]
+    random, draws, found = np.random.default_rng(0), 80, 0
+    for _ in range(draws):
+        judged = Judged(random.random(600) < np.array(rates)[classes], classes)
+        found += bool((score_slices(attributes, judged, smallest=20).table["q"] <= 0.05).any())
     assert found <= binom.ppf(0.99, draws, 0.05)
+
+
+@pytest.mark.parametrize("reads", [False, True], ids=["blind", "by length"])
+def test_random_labels_have_no_slices_whatever_the_model_prefers(reads: bool) -> None:
+    found, of_classes = [], []
+    for seed in range(12):
+        random = np.random.default_rng(100 + seed)
+        texts = make_texts(500, seed=seed)
+        lengths = texts["text"].str.len()
+        predicted = random.choice(4, 500, p=[0.55, 0.25, 0.15, 0.05])
+        if reads:
+            predicted = np.digitize(lengths, lengths.quantile([0.55, 0.8, 0.95]))
+        slices = find_slices(make_predictions(texts, random.integers(4, size=500), predicted))
+        found.append(len(slices.table) > 0)
+        of_classes.append(len(slices.classes) > 0)
+    assert sum(found) <= binom.ppf(0.99, 12, 0.05)
+    assert all(of_classes)  # those that it seldom says do fail more
+
+
+def test_slice_of_hard_classes_is_told_only_where_it_fails_more_than_they_do() -> None:
+    random = np.random.default_rng(7)
+    labels = random.integers(8, size=2000)
+    texts = make_texts(2000, seed=5)
+    hard, old = labels < 3, random.random(2000) < 0.1
+    texts.loc[hard & (random.random(2000) < 0.7), "text"] += " zebra"
+    texts["meta_device"] = np.where(old, "old", "new")
+    wrong = random.random(2000) < np.where(hard, 0.36, 0.05)
+    names = tuple("abcdefgh")
+    found = find_slices(make_predictions(texts, labels, (labels + wrong) % 8, names=names))
+    assert found.table.empty
+    assert found.classes["slice"].str[-1].isin(["a", "b", "c"]).all()
+    wrong |= old & (random.random(2000) < 0.3)
+    found = find_slices(make_predictions(texts, labels, (labels + wrong) % 8, names=names))
+    first = found.table.iloc[0]
+    assert first["slice"] == "device: old"
+    others = [wrong[(labels == k) & ~old].mean() for k in range(8)]
+    expected = np.array(others)[labels[old]].mean()
+    assert first["expected"] == pytest.approx(expected)
+    assert first["worth"] == pytest.approx((wrong & old).sum() / 2000 - expected * old.mean())
+    assert f"{100 * expected:.1f} % of other texts of the same" in found.advice()[0].evidence
+
+
+def test_chance_over_classes_is_at_least_the_true_one() -> None:
+    random = np.random.default_rng(0)
+    texts, mistakes, sizes = np.array([60, 40, 30]), np.array([6, 12, 20]), np.array([15, 5, 8])
+    drawn = random.hypergeometric(mistakes, texts - mistakes, sizes, size=(200_000, 3)).sum(axis=1)
+    for hits in (11, 13, 15):
+        p, later = chance_of(
+            np.array([hits, hits + 2]), np.stack([sizes] * 2), texts=texts, mistakes=mistakes
+        )
+        # and with two mistakes more it is below
+        assert later < (drawn >= hits).mean() <= p
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -229,10 +287,11 @@ def test_weak_class_is_told_but_is_no_advice() -> None:
     labels = np.random.default_rng(3).integers(4, size=1000)
     wrong = np.random.default_rng(0).random(1000) < np.where(labels == 2, 0.6, 0.05)
     found = find_slices(make_errors(texts, wrong, seed=3))
-    first = found.table.iloc[0]
-    assert first["slice"] == "labelled c"
-    assert first["expected"] == pytest.approx(first["rate"])
+    assert found.classes["slice"].tolist() == ["labelled c"]
+    assert found.classes.loc[0, "rate"] == pytest.approx(wrong[labels == 2].mean())
+    assert found.table.empty
     assert found.advice() == []
+    assert found.findings()["classes"][0]["expected"] is None
     assert found.tags_of_texts() == {}
 
 
@@ -256,11 +315,11 @@ def test_detectable_rate_is_the_lowest_that_would_be_told() -> None:
     wrong[::10] = True
     found = find_slices(make_errors(texts, wrong))
     assert found.detectable is not None
-    hits = round(found.detectable * 100)
-    p = [
-        fisher_exact([[k, 100 - k], [100 - k, 800 + k]], alternative="greater").pvalue
-        for k in (hits - 1, hits)
-    ]
+    labels = np.random.default_rng(0).integers(4, size=1000)
+    count = np.bincount(labels)
+    of = {"texts": count, "mistakes": np.bincount(labels, wrong)}
+    hits = round(found.detectable * 100) + np.array([-1, 0])
+    p = [chance_of(np.array([k]), count[None] / 10, **of)[0] for k in hits]
     assert p[1] <= 0.05 / found.tried < p[0]
 
 
@@ -284,7 +343,7 @@ def test_several_labels_and_pairs_of_texts_have_slices() -> None:
         table[f"prob_{name}"] = 0.5
     found = find_slices(find_errors(table, texts, label_names=("cast", "music", "praise", "scorn")))
     assert found.mistakes == sum(len(own) > 1 for own in ids)
-    assert any(name.startswith("labelled") for name in found.table["slice"])
+    assert found.classes["slice"].str.startswith("labelled").any()
     assert found.table["expected"].isna().all()
     json.dumps(found.findings(), allow_nan=False)
 

@@ -5,28 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nbutils.agreement import margins_of
 from nbutils.bootstrap import MOST_GROUPS, assign_groups, resample_rows
-from nbutils.metrics import RESAMPLED, score_matrix
 from nbutils.paired import compare_macro_f1
-
-SHARES = np.array([[34, 1, 1], [2, 30, 2], [1, 3, 26]]) / 100
 
 
 def mean(means: np.ndarray) -> np.ndarray:
     return means[:, 0]
-
-
-def test_intervals_of_confusion_scores_cover_the_truth_as_often_as_they_say() -> None:
-    truth = {name: float(score(margins_of(SHARES))) for name, score in RESAMPLED.items()}
-    covered: dict[str, list[bool]] = {name: [] for name in truth}
-    draws = np.random.default_rng(0).multinomial(250, SHARES.ravel(), size=1000)
-    for place, draw in enumerate(draws.reshape(-1, 3, 3)):
-        scores = score_matrix(draw, seed=place)
-        for name, value in truth.items():
-            covered[name].append(scores[name].low <= value <= scores[name].high)
-    for name, inside in covered.items():
-        assert 0.93 <= np.mean(inside) <= 0.97, name
 
 
 def test_interval_of_a_skewed_mean_covers_the_truth_as_often_as_it_says() -> None:

@@ -105,12 +105,6 @@ def test_class_f1_interval_covers_the_truth_as_often_as_it_says() -> None:
     assert 0.93 <= np.mean(covered) <= 0.98
 
 
-def test_bootstrap_repeats_with_its_seed() -> None:
-    first, again = (score_predictions(LABELS, PREDICTED, n_classes=4, seed=3) for _ in range(2))
-    assert first == again
-    assert first != score_predictions(LABELS, PREDICTED, n_classes=4, seed=4)
-
-
 def test_rows_of_the_confusion_matrix_are_true_labels() -> None:
     assert confusion_matrix([0, 0, 1], [1, 1, 1], n_classes=2).tolist() == [[0, 2], [0, 1]]
 

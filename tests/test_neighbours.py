@@ -21,7 +21,7 @@ from nbutils.analysis.representations import represent
 from nbutils.batching import encode_texts
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 from nbutils.errors import NotApplicableError
-from nbutils.metrics import proportion
+from nbutils.metrics import Score, proportion, wilson_interval
 from nbutils.params.cutting import Cutting
 from nbutils.prediction import predict_logits
 from nbutils.views.neighbours import show_neighbours, tabulate_neighbours
@@ -93,6 +93,8 @@ def test_labels_of_neighbours_are_counted_over_all_mistakes(finished_reviews: Fi
     )
     # the labels of six test reviews were turned: the model is right, and so is training
     assert found.taught.value == 1
+    assert found.as_predicted_if_right.value == 1
+    assert found.advice() == []  # neighbours agree with whatever this model says
     every = find(finished_reviews, examples=200)
     shares = (every.near["said"] == "predicted").groupby(every.near["example_id"]).mean()
     assert found.as_predicted.value == pytest.approx(shares.mean())
@@ -102,14 +104,40 @@ def test_labels_of_neighbours_are_counted_over_all_mistakes(finished_reviews: Fi
 def test_training_labels_that_agree_with_mistakes_are_advised_to_be_read(
     finished_reviews: Finished,
 ) -> None:
-    found = find(finished_reviews)
-    (advice,) = found.advice()
-    n = found.near.loc[found.near["said"] == "predicted", "neighbour_id"].nunique()
-    assert f"Read the {n} training texts" in advice.action
+    found = replace(find(finished_reviews), as_predicted=Score(0.9, 0.82, 0.95, 50))
+    lower = replace(found, as_predicted_if_right=Score(0.7, 0.62, 0.77, 50))
+    gap, low, high = lower.surplus()
+    assert (gap, low) == (pytest.approx(0.2), pytest.approx(0.2 - np.hypot(0.08, 0.07)))
+    assert high == pytest.approx(0.2 + np.hypot(0.05, 0.08))
+    (advice,) = lower.advice()
+    n = lower.near.loc[lower.near["said"] == "predicted", "neighbour_id"].nunique()
+    assert f"Read the {n} training texts nearest to the 3 most confident mistakes" in advice.action
+    assert "by 20 points" in advice.evidence
     assert advice.gain is None
-    assert replace(found, taught=proportion(6, 8)).advice() == []
-    assert replace(found, taught=proportion(0, 30)).advice() == []
-    json.dumps(found.findings())
+    for value, low, high in [(0.8, 0.75, 0.86), (0.9, 0.85, 0.95), (1, 0.93, 1), (0, 0, 1)]:
+        right = Score(value, low, high, 50)
+        assert replace(found, as_predicted_if_right=right).advice() == []
+    json.dumps(lower.findings())
+
+
+def test_mistakes_that_are_counted_are_any_and_those_shown_the_most_confident(
+    finished_reviews: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_COUNTED", 2)
+    mistakes = finished_reviews.errors.mistakes()
+    drawn: list[tuple[int, ...]] = []
+    search = module.TrainingIndex.search
+
+    def watch(index: module.TrainingIndex, texts: Any) -> Any:
+        drawn.append(tuple(mistakes.index[mistakes["text"].isin([own[0] for own in texts])]))
+        return search(index, texts)
+
+    monkeypatch.setattr(module.TrainingIndex, "search", watch)
+    for seed in range(6):
+        assert find(finished_reviews, examples=2, seed=seed).taught.n == 2
+    counted, shown = drawn[::2], drawn[1::2]
+    assert set(shown) == {(0, 1)}
+    assert len(set(counted)) > 1
 
 
 def test_sets_of_labels_agree_as_a_whole(finished_topics: Finished) -> None:
@@ -194,6 +222,8 @@ def test_without_training_texts_or_examples_it_is_not_applicable(
 def test_mean_has_an_interval_also_where_nothing_varies() -> None:
     assert mean_score(np.ones(10), seed=0) == proportion(10, 10)
     assert mean_score(np.array([]), seed=0).n == 0
+    same = mean_score(np.full(10, 0.6), seed=0)
+    assert (same.low, same.high) == pytest.approx(wilson_interval(6, 10))
     random = np.random.default_rng(0)
     covered = 0
     for seed in range(200):

@@ -82,6 +82,19 @@ def test_each_section_has_an_introduction_that_links_lead_to() -> None:
     assert run == set(ERROR_SECTIONS)  # what can be skipped is what there is
 
 
+def test_whatever_is_found_or_drawn_of_mistakes_can_fail_alone() -> None:
+    code = ast.parse("\n".join(source(cell) for cell in cells("error_analysis")))
+    alone = ("nbutils.plots", "nbutils.views")
+    imports = [node for node in ast.walk(code) if isinstance(node, ast.ImportFrom)]
+    views = {name.name for node in imports if (node.module or "").startswith(alone)
+             for name in node.names}  # fmt: skip
+    called = [node.func for node in ast.walk(code) if isinstance(node, ast.Call)]
+    by_name = {function.id for function in called if isinstance(function, ast.Name)}
+    assert views & by_name == {"show_advice"}
+    methods = [function for function in called if isinstance(function, ast.Attribute)]
+    assert "errors" not in {ast.unparse(method.value) for method in methods}
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_prose_states_no_measured_number(name: str) -> None:
     allowed = {"95", "100", "80", "1", "01_data_prep"}

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from xml.etree import ElementTree
 
+import made_up
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from predicting import draw_classes, make_errors
 from nbutils import plots
 from nbutils.analysis.abstention import find_abstention
 from nbutils.analysis.calibration import calibrate
+from nbutils.analysis.confused_classes import find_confusions
 from nbutils.analysis.scores import score_model
 from nbutils.plots.palette import ON_HIGH, ON_LOW, PALETTE, RIGHT, WRONG
 
@@ -326,6 +328,14 @@ def test_many_labels_are_cut_to_the_most_frequent():
     ax = plots.plot_co_occurrence(together, label_names=[f"l{k}" for k in range(80)])
     assert len(ax.get_xticks()) == 30
     assert ax.get_xticklabels()[-1].get_text() == "l79"
+
+
+def test_confusions_of_either_kind_are_drawn():
+    classes = find_confusions(made_up.make_errors(200, 5))
+    ax = plots.plot_confusions(classes, normalised=True)
+    assert len(ax.get_xticks()) == 5
+    labels = find_confusions(made_up.make_label_errors(200, 5))
+    assert "missed" in plots.alt_text(plots.plot_confusions(labels, normalised=True).figure)
 
 
 def test_label_without_any_outcome_is_drawn():

@@ -15,6 +15,7 @@ from nbutils.analysis.scores import MAJORITY, TFIDF, ModelScores, score_model
 from nbutils.analysis.weak_classes import find_weak_classes
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import set_column
+from nbutils.plots import plot_class_scores
 from nbutils.views.scores import compare_with_baseline, tabulate_classes, tabulate_scores
 
 TRAIN = pd.Series([0, 1, 1, 2, 3])
@@ -95,7 +96,36 @@ def test_model_as_good_as_the_baseline_is_questioned() -> None:
 def test_missing_baseline_is_said() -> None:
     found = score(make_errors(*draw_classes(100)))
     assert [rival.name for rival in found.rivals] == [MAJORITY]
-    assert "no baseline" in repr(compare_with_baseline(found))
+    shown = repr(compare_with_baseline(found))
+    assert "no baseline" in shown
+    assert "Better than the majority class: accuracy +" in shown
+    assert found.advice() == []
+
+
+def test_model_that_loses_to_the_most_frequent_label_is_told_so() -> None:
+    labels, pred_probs = draw_classes(400)
+    labels[np.arange(400) % 10 < 7] = 1
+    found = score(make_errors(labels, pred_probs, predicted=(labels + (labels == 1)) % 4))
+    (advice,) = found.advice()
+    assert advice.action.startswith("Find out what went wrong in training: the majority class")
+    assert advice.gain == pytest.approx(-found.rivals[0].against.value)
+    assert advice.gain > 0.3
+    assert "Worse than the majority class" in repr(compare_with_baseline(found))
+
+
+def test_majority_is_named_beside_the_baseline_where_neither_is_beaten() -> None:
+    labels, pred_probs = draw_classes(300)
+    labels[np.arange(300) % 10 < 9] = 1
+    errors = make_errors(labels, pred_probs, predicted=np.ones(300, np.int64))
+    found = score(errors, errors.predictions.assign(predicted=labels))
+    assert [one.action.split(":")[0].split(",")[0] for one in found.advice()] == [
+        "Use the TF-IDF baseline",
+        "Find out what went wrong in training",
+    ]
+    assert found.advice()[1].gain is None
+    shown = repr(compare_with_baseline(found))
+    assert "Worse than the TF-IDF baseline" in shown
+    assert "Not different from the majority class" in shown
 
 
 def test_rare_class_that_is_found_less_often_asks_for_texts() -> None:
@@ -165,6 +195,32 @@ def test_extreme_models_do_not_break_it(kind: str) -> None:
     assert json.loads(text)["classes"][3]["roc_auc"] is None
     for view in (tabulate_scores, tabulate_classes, compare_with_baseline):
         assert repr(view(found))
+
+
+def test_class_that_no_test_text_has_is_a_dash() -> None:
+    labels, pred_probs = draw_classes(40)
+    labels = np.where(labels == 3, 2, labels)
+    predicted = np.where(np.arange(40) < 4, 3, labels)
+    given = make_errors(labels, pred_probs, predicted=predicted)
+    row = tabulate_classes(score(given)).frame.set_index("class").loc[given.label_names[3]]
+    assert row["recall"] == row["ROC-AUC"] == "\N{EN DASH}"
+    assert row["precision"].startswith("0.0 (0.0 to ")
+    assert row["F1"].startswith("0.0 (0.0 to ")
+    absent = make_errors(labels, pred_probs, predicted=labels)
+    last = tabulate_classes(score(absent)).frame.set_index("class").loc[given.label_names[3]]
+    assert (last[["precision", "recall", "F1"]] == "\N{EN DASH}").all()
+    drawn = [tick.get_text() for tick in plot_class_scores(score(absent)).get_yticklabels()]
+    assert drawn[-1] == given.label_names[3]
+
+
+def test_single_text_has_no_interval_of_its_log_loss() -> None:
+    found = score(make_errors(*draw_classes(1)))
+    shown = tabulate_scores(found).frame.set_index("score")["95 % interval"]
+    assert shown["log loss in nats (0 is best)"] == "\N{EN DASH}"
+    assert shown["accuracy"] != "\N{EN DASH}"
+    loss = found.findings()["scores"]["log_loss"]
+    assert (loss["low"], loss["high"], loss["n"]) == (None, None, 1)
+    json.dumps(found.findings(), allow_nan=False)
 
 
 def test_no_test_text_is_said() -> None:

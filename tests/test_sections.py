@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from made_up import make_errors
 
 from nbutils.analysis.advice import Advice, rank_advice
+from nbutils.analysis.single_label import SingleLabelErrors
 from nbutils.errors import NotApplicableError, ParameterError
 from nbutils.params.error_analysis import ErrorAnalysisParams
 from nbutils.sections import Sections
+from nbutils.stage_screens import headline_findings
 from nbutils.tables import Facts
 
 
@@ -103,6 +108,43 @@ def test_plot_that_cannot_be_drawn_takes_nothing_else_down() -> None:
     assert "plot_count failed: ValueError: no room" in repr(shown)
 
 
+class Broken(SingleLabelErrors):
+    """Errors whose tables cannot be made."""
+
+    def pairs(self, *, most: int = 10) -> pd.DataFrame:
+        raise ValueError("no pairs")
+
+    def mistakes(self, *, split: str | None = "test") -> pd.DataFrame:
+        raise KeyError("text")
+
+
+def test_all_that_was_found_is_saved(tmp_path: Path) -> None:
+    sections = Sections()
+    sections.run("slices", Count, 1)
+    errors = make_errors(60, 3)
+    note = sections.save(tmp_path, errors)
+    found = json.loads((tmp_path / "findings.json").read_text())
+    assert found["sections"] == {"slices": {"status": "done", "n": 1}}
+    assert [one["action"] for one in found["advice"]] == ["Count again."]
+    mistakes = pd.read_csv(tmp_path / "errors.csv")
+    assert len(mistakes) == found["mistakes"]["test"] == len(errors.mistakes())
+    assert f"{len(mistakes)} mistakes were written" in repr(note)
+    assert "failed" not in found
+
+
+def test_what_cannot_be_made_keeps_nothing_else_from_being_saved(tmp_path: Path) -> None:
+    whole = make_errors(60, 3)
+    sections = Sections()
+    sections.run("slices", Count, 1)
+    note = sections.save(tmp_path, Broken(whole.predictions, whole.texts, whole.label_names))
+    found = json.loads((tmp_path / "findings.json").read_text())
+    assert found["failed"] == ["ValueError: no pairs", "KeyError: 'text'"]
+    assert found["sections"] == {"slices": {"status": "done", "n": 1}}
+    assert pd.read_csv(tmp_path / "errors.csv").empty
+    assert "no pairs" in repr(note)
+    assert headline_findings(found) == {}
+
+
 def test_interruption_is_not_taken_for_a_failure() -> None:
     def wait() -> Count:
         raise KeyboardInterrupt("stop")
@@ -115,6 +157,12 @@ def test_advice_worth_most_comes_first() -> None:
     gains = [None, 0.01, 0.2, None, 0.0]
     found = [Advice(str(place), "", gain, "slices") for place, gain in enumerate(gains)]
     assert [advice.action for advice in rank_advice(found, most=4)] == ["2", "1", "4", "0"]
+
+
+def test_what_something_is_worth_at_most_comes_after_what_is_expected() -> None:
+    bound = Advice("bound", "", 0.5, "suspects", at_most=True)
+    found = [Advice("unknown", "", None, "slices"), bound, Advice("small", "", 0.001, "slices")]
+    assert [advice.action for advice in rank_advice(found)] == ["small", "bound", "unknown"]
 
 
 @pytest.mark.parametrize(

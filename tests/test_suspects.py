@@ -190,7 +190,7 @@ def test_advice_names_the_number_and_bounds_the_gain_by_the_test_labels() -> Non
     (advice,) = found.advice()
     in_test = (found.rows["split"] == "test").sum()
     assert advice.action.startswith(f"Check the {len(found.rows)} most suspect labels")
-    assert (advice.gain, advice.at_most) == (in_test / 150, True)
+    assert (advice.gain, advice.at_most, advice.measured) == (in_test / 150, True, True)
     in_test_split = found.rows["split"] == "test"
     tagged = found.rows.loc[in_test_split, "example_id"].tolist()
     assert found.tags_of_texts() == {"label suspect": tagged}
@@ -299,6 +299,38 @@ def made_up_sets(n: int, *, seed: int = 0) -> tuple[Any, NDArray[np.float64], ND
     flipped = random.random((n, 5)) < [0.05, 0.05, 0.05, 0.05, 0]
     sets = set_column([np.flatnonzero(row) for row in true ^ flipped])
     return sets, 1 / (1 + np.exp(-logits)), flipped
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (NotApplicableError("The folder has no recipe."), "The folder has no recipe."),
+        (RuntimeError("out of memory"), "RuntimeError: out of memory"),
+    ],
+)
+def test_cross_validation_that_fails_costs_no_other_check(
+    error: Exception, why: str, tmp_path: Path
+) -> None:
+    class Failing:
+        def predict(self) -> pd.DataFrame:
+            raise error
+
+        def texts(self) -> pd.DataFrame:
+            raise AssertionError("nobody asks for the texts of what was not predicted")
+
+    labels, pred_probs, _ = made_up(200, 5)
+    errors = errors_of(labels, pred_probs)
+    found = find_suspects(errors, label_issues="cross_validate", training=Failing())
+    alone = find_suspects(errors)
+    assert found.unchecked == found.findings()["training_unchecked"] == why
+    assert (alone.unchecked, alone.findings()["training_unchecked"]) == ("", None)
+    assert len(found.rows) > 0
+    pd.testing.assert_frame_equal(found.ranking, alone.ranking)
+    save_suspects(tmp_path, found)
+    assert len(pd.read_csv(tmp_path / "label_suspects.csv")) == len(found.rows)
+    shown = repr(explain_noise(found))
+    assert f"were not checked: {why.rstrip('.')}. The estimate" in shown
+    assert "not checked" not in repr(explain_noise(alone))
 
 
 def test_wrong_answers_of_several_labels_are_those_that_cleanlab_flags() -> None:

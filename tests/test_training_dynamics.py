@@ -84,13 +84,31 @@ def texts_of(n: int) -> pd.DataFrame:
 def test_texts_are_easy_ambiguous_or_hard(tmp_path: Path) -> None:
     given = [[0.9, 0.1, 0.1, 0.2, 0.2], [1, 0.9, 0.2, 0.1, 0.4], [1, 0.9, 0.0, 0.1, 0.7]]
     found = map_training(frame(given, tmp_path), texts_of(5), label_names=["a", "b"])
-    assert found.table["region"].tolist() == ["easy", "ambiguous", "hard", "hard", "easy"]
+    assert found.table["region"].tolist() == ["easy", "ambiguous", "hard", "hard", "ambiguous"]
     means = [29 / 30, 19 / 30, 0.1, 4 / 30, 13 / 30]
     assert found.table["confidence"].tolist() == pytest.approx(means)
     assert found.table["variability"][1] == pytest.approx(np.std([0.1, 0.9, 0.9]))
     assert found.hard["example_id"].tolist() == [12, 13]
-    assert found.findings()["regions"] == {"easy": 2, "ambiguous": 1, "hard": 2}
+    assert found.findings()["regions"] == {"easy": 1, "ambiguous": 2, "hard": 2}
     assert "2 hard" in found.advice()[0].action
+
+
+@pytest.mark.parametrize(
+    ("beliefs", "region"),
+    [
+        ((0.02, 0.05, 0.52), "ambiguous"),  # doubted all along but for the end
+        ((0.6, 0.55, 0.45), "ambiguous"),  # believed but for the end
+        ((0.1, 0.95, 0.97), "ambiguous"),
+        ((0.5, 0.5, 0.5), "easy"),
+        ((0.7, 0.9, 0.95), "easy"),
+        ((0.45, 0.49, 0.49), "hard"),
+    ],
+)
+def test_easy_texts_are_believed_on_average_and_at_last(
+    beliefs: tuple[float, ...], region: str, tmp_path: Path
+) -> None:
+    found = map_training(frame([[p] for p in beliefs], tmp_path), texts_of(1), label_names=["a"])
+    assert found.table["region"].tolist() == [region]
 
 
 def test_all_easy_gives_no_advice(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup
 from nbutils.analysis.advice import Advice
 from nbutils.analysis.findings import add_sections
 from nbutils.errors import NotApplicableError
+from nbutils.screens import list_steps
 from nbutils.sections import Sections
 from nbutils.views.advice import AdviceList, say_worth, show_advice
 
@@ -61,6 +62,14 @@ def test_worth_that_is_a_bound_is_said_to_be_one() -> None:
     assert (
         say_worth(0.0001, score="accuracy", at_most=True) == "Worth at most 0.1 points of accuracy."
     )
+
+
+def test_gain_of_the_measurement_alone_is_said_to_be_one() -> None:
+    said = "Worth at most 2.1 points of measured accuracy, which make the model no better."
+    advice = Advice("Do a.", "", 0.021, "suspects", at_most=True, measured=True)
+    assert said in repr(show_advice(sections_with(advice)))
+    steps = list_steps({"advice": [advice.as_dict()]}, page="03.html")
+    assert [step.detail for step in steps] == [said]
 
 
 def test_what_is_left_out_is_counted() -> None:

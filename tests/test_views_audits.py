@@ -17,7 +17,7 @@ from nbutils.metrics import Score
 from nbutils.params.cutting import Cutting
 from nbutils.views.leakage import say_leakage, show_copies, tabulate_leakage
 from nbutils.views.shift import say_shift, tabulate_shift, tabulate_shift_words, tabulate_splits
-from nbutils.views.slices import show_slice_mistakes, tabulate_slices
+from nbutils.views.slices import show_slice_mistakes, tabulate_class_slices, tabulate_slices
 from nbutils.views.truncation import show_rereading, summarize_truncation
 
 HOSTILE = "<script>alert(1)</script>"
@@ -113,9 +113,18 @@ def test_slices_are_drawn_as_far_as_they_can_be_read() -> None:
     ax = plots.plot_slices(make_slices(40))
     assert ax is not None
     assert len(ax.get_yticks()) == 15
-    assert "40.0 % against 5.0 %" in plots.alt_text(ax.figure).replace("\N{NO-BREAK SPACE}", " ")
+    assert "40.0 % against 6.0 %" in plots.alt_text(ax.figure).replace("\N{NO-BREAK SPACE}", " ")
     assert HOSTILE not in plots.to_svg(ax.figure)
     assert plots.plot_slices(make_slices(0)) is None
+
+
+def test_classes_that_fail_more_have_a_table_of_their_own() -> None:
+    assert "No class" in repr(tabulate_class_slices(make_slices(1)))
+    classes = make_slices(2).table.assign(expected=float("nan"), slice=["labelled a", HOSTILE])
+    html = tabulate_class_slices(make_slices(0, classes=classes))._repr_html_()
+    assert "labelled a" in html
+    assert HOSTILE not in html
+    assert "told with it" not in html
 
 
 def test_mistakes_of_slices_are_shown_where_there_are_any() -> None:
@@ -143,7 +152,7 @@ def test_copies_are_said_counted_and_shown() -> None:
     assert "13 of them carry another label than their copy" in said
     assert "a sample of 4,000" in said
     assert "+0.0 points (95 % interval -0.1 to +2.0)" in said
-    assert "3 labels" in repr(tabulate_leakage(found))
+    assert "3 suspect labels" in repr(tabulate_leakage(found))
     shown = show_copies(found, most=5)
     assert shown is not None
     assert shown.frame["kind"].tolist() == ["exact"] * 3 + ["near"] * 2

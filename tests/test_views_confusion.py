@@ -86,6 +86,15 @@ def test_names_of_classes_are_data() -> None:
         assert "alert" in repr(shown)
 
 
+@pytest.mark.parametrize("errors", [make_errors(900, 8), make_label_errors(500, 40)])
+def test_numbers_lead_nowhere_where_the_examples_are_not_listed(errors: object) -> None:
+    told = find_confusions(errors)  # type: ignore[arg-type]
+    for tabulate in (tabulate_confusions, tabulate_pairs):
+        linked, plain = soup_of(tabulate(told)), soup_of(tabulate(told, linked=False))
+        assert plain.find_all("a") == []
+        assert plain.get_text() == linked.get_text()
+
+
 def test_perfect_model_has_a_diagonal_and_no_pairs() -> None:
     told = find_confusions(errors_of([0, 1, 2], [0, 1, 2], n_classes=3))
     assert len(soup_of(tabulate_confusions(told)).find_all("a")) == 3

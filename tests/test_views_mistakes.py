@@ -11,8 +11,10 @@ from made_up import errors_of, make_errors
 
 from nbutils.analysis.errors import find_errors
 from nbutils.analysis.mistake_groups import group_mistakes
+from nbutils.analysis.mistakes import find_surest
+from nbutils.errors import NotApplicableError
 from nbutils.tables import Note
-from nbutils.views.mistakes import ExampleTable, tabulate_mistakes, tabulate_right
+from nbutils.views.mistakes import ExampleTable, show_surest, tabulate_mistakes, tabulate_right
 
 EVIL = '</td></table><script>alert(1)</script><img src=x onerror=alert(2)>"\u202e\x1b[31m'
 
@@ -100,3 +102,18 @@ def test_without_mistakes_the_tables_say_so() -> None:
     assert len(soup_of(tabulate_right(found)).tbody.find_all("tr")) == 2
     hopeless = group_mistakes(errors_of([0, 1], [1, 0], n_classes=2))
     assert "No right predictions" in soup_of(tabulate_right(hopeless)).get_text()
+
+
+def test_surest_mistakes_are_the_most_confident_ones() -> None:
+    errors = make_errors(300, 4)
+    found = find_surest(errors, examples=3)
+    assert found.rows.equals(errors.mistakes().head(3))
+    assert found.findings()["mistakes"] == found.of == len(errors.mistakes())
+    assert [one["example_id"] for one in found.findings()["surest"]] == list(
+        errors.mistakes()["example_id"].head(3)
+    )
+    assert "the most confident first" in repr(show_surest(found))
+    none = find_surest(errors_of([0, 1], [0, 1], n_classes=2), examples=3)
+    assert "No mistakes" in repr(show_surest(none))
+    with pytest.raises(NotApplicableError, match="worst_examples"):
+        find_surest(errors, examples=0)

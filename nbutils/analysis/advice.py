@@ -24,6 +24,8 @@ class Advice:
         The section that found it: one of `nbutils.params.error_analysis.SECTIONS`.
     at_most
         Whether `gain` is not what is expected, but the most that it can be.
+    measured
+        Whether it is the measurement alone that would rise: the model would be no better.
     """
 
     action: str
@@ -31,6 +33,7 @@ class Advice:
     gain: float | None
     section: str
     at_most: bool = False
+    measured: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the advice for `findings.json`."""
@@ -38,7 +41,10 @@ class Advice:
 
 
 def rank_advice(found: Iterable[Advice], *, most: int = 7) -> tuple[Advice, ...]:
-    """Return the advice worth most, those whose worth cannot be said after the others.
+    """Return the advice worth most.
+
+    What is expected comes before what is merely the most that something can be worth, however much
+    that is, and both before that whose worth cannot be said.
 
     Parameters
     ----------
@@ -47,5 +53,8 @@ def rank_advice(found: Iterable[Advice], *, most: int = 7) -> tuple[Advice, ...]
     most
         How many at most: who is told twenty things does none.
     """
-    ranked = sorted(found, key=lambda advice: (advice.gain is None, -(advice.gain or 0.0)))
-    return tuple(ranked[:most])
+    return tuple(sorted(found, key=_rank)[:most])
+
+
+def _rank(advice: Advice) -> tuple[bool, bool, float]:
+    return advice.gain is None, advice.at_most, -(advice.gain or 0.0)

@@ -35,7 +35,9 @@ class TrainingMap(Described):
     ----------
     table
         `example_id, confidence, variability, region`, a row per training text: mean and standard
-        deviation over the epochs of the probability of the given label.
+        deviation over the epochs of the probability of the given label. ``hard``: it is below one
+        half, on average and in the last epoch; ``easy``: it is not, in both, and the deviation is
+        at most a quarter; ``ambiguous``: all others.
     hard
         `example_id, text[, text_pair], label, confidence, variability` of the hard texts, the least
         believed first; labels by name.
@@ -114,9 +116,10 @@ def map_training(
             "variability": given.std(axis=1),
         }
     )
-    is_doubted = (table["confidence"] < BELIEVED) & (given[:, -1] < BELIEVED)
-    is_wavering = table["variability"] > WAVERING
-    table["region"] = np.select([is_doubted, is_wavering], ["hard", "ambiguous"], "easy")
+    believed = np.asarray(np.stack([given.mean(axis=1), given[:, -1]]) >= BELIEVED)
+    is_steady = (table["variability"] <= WAVERING).to_numpy()
+    is_easy = believed.all(axis=0) & is_steady
+    table["region"] = np.select([~believed.any(axis=0), is_easy], ["hard", "easy"], "ambiguous")
     return TrainingMap(table, _hard(table, texts, label_names), given.shape[1])
 
 

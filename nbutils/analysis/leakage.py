@@ -1,7 +1,8 @@
-"""What copies of training texts among the test texts, and doubtful labels, do to the score."""
+"""What copies of training texts among the test texts, and suspect labels, do to the score."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,20 +13,23 @@ from numpy.typing import NDArray
 from nbutils.analysis.advice import Advice
 from nbutils.analysis.errors import Errors, tested_texts
 from nbutils.data.duplicates import find_duplicates
+from nbutils.data.minhash import CHUNK, compare_pairs
 from nbutils.data.sampling import bounded_sample
-from nbutils.data.shingles import jaccard, same_words, shingle_texts
+from nbutils.data.shingles import same_words
 from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import holds_sets
 from nbutils.metrics import Score, proportion
 
 NEAR = 0.7  # word-pair similarity from which two texts are near copies
-SUSPECT = 0.05  # probability of the given label, below which it is a suspect
 MOST_ROWS = 200_000  # training texts in which near copies are looked for; exact ones in all
 MOST_CHARACTERS = 60_000_000
+FEWEST_COMPARED, MOST_COMPARED = 5, 50  # training texts that a test text is compared with
+MOST_PAIRS = 500_000  # that are compared, but for the fewest of each test text
 SHOWN = 20
 
 BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,13 +40,14 @@ class Leakage(Described):
     ----------
     scores
         `test_texts, value, low, high, n`: accuracy (all labels right, where texts have several) of
-        all test texts, of those without an exact copy in training, without any copy, without
-        suspect labels, and without either.
+        all test texts, of those without an exact copy in training, without any copy, and, where
+        suspects are known, without these and without either.
     copies
-        The test texts with a copy: `example_id, train_id, kind` (``exact`` or ``near``),
-        `same_label, right`, and for the first 20 `similarity, text, train_text`.
+        The test texts with a copy: `example_id, train_id` (of the nearest), `kind` (``exact`` or
+        ``near``), `similarity` in [0.7, 1], `same_label, right`, and for the first 20 `text,
+        train_text`.
     suspects
-        Test texts whose given label has a probability below 5 %.
+        Test texts whose labels are suspect; None: nobody looked.
     inflation
         Accuracy on all test texts minus that without copies, in [-1, 1], with its 95 % interval;
         None: every test text has a copy.
@@ -54,7 +59,7 @@ class Leakage(Described):
 
     scores: pd.DataFrame
     copies: pd.DataFrame
-    suspects: int
+    suspects: int | None
     inflation: tuple[float, float, float] | None
     compared: int
     train_texts: int
@@ -77,12 +82,13 @@ class Leakage(Described):
             "inflation": self.inflation
             and dict(zip(("value", "low", "high"), self.inflation, strict=True)),
             "suspects": self.suspects,
-            "suspect_below": SUSPECT,
             "near_from": NEAR,
             "train_texts": self.train_texts,
             "train_texts_compared": self.compared,
             "scores": self.scores.to_dict("records"),
-            "copies": self.copies[["example_id", "train_id", "kind"]].head(100).to_dict("records"),
+            "copies": self.copies[["example_id", "train_id", "kind", "similarity"]]
+            .head(100)
+            .to_dict("records"),
         }
 
     def advice(self) -> list[Advice]:
@@ -111,12 +117,19 @@ class Leakage(Described):
         )
 
 
-def audit_leakage(errors: Errors, train: pd.DataFrame, *, seed: int = 1) -> Leakage:
+def audit_leakage(
+    errors: Errors,
+    train: pd.DataFrame,
+    *,
+    suspects: Collection[int] | None = None,
+    seed: int = 1,
+) -> Leakage:
     """Look for copies of the training texts among the test texts, and score without them.
 
     Copies are texts of the same words, whatever their case and blanks (exact), and texts of which
     at least 70 % of the word pairs are common (near); a text of 20 words of which one was changed
-    has more than 80 %. Data preparation removes them; this looks again, with other hash functions.
+    has more than 80 %. Data preparation removes them, and whatever is like their copies; this looks
+    again, with other hash functions, for what is like a training text itself.
 
     Parameters
     ----------
@@ -124,6 +137,8 @@ def audit_leakage(errors: Errors, train: pd.DataFrame, *, seed: int = 1) -> Leak
         Of either kind.
     train
         `example_id, text[, text_pair], label` of the training texts.
+    suspects
+        Ids of the test texts whose labels are suspect, from `find_suspects`; None: nobody looked.
     seed
         Of the hash functions; data preparation has 0.
 
@@ -137,21 +152,36 @@ def audit_leakage(errors: Errors, train: pd.DataFrame, *, seed: int = 1) -> Leak
         raise NotApplicableError(
             f"expected training and test texts, found {len(train)} and {len(test)}"
         )
-    exact = _exact_copies(test, train)
     compared = bounded_sample(train, most_rows=MOST_ROWS, most_characters=MOST_CHARACTERS)
-    near = _near_copies(test, compared.reset_index(drop=True), seed=seed)
-    copy_of = np.where(exact >= 0, exact, near)
+    copies = _find_copies(test, train, compared.reset_index(drop=True), seed=seed)
     right = (test["label"] == test["predicted"]).to_numpy()
-    doubted = _doubted(errors, test)
-    copies = _tabulate(test, train, copy_of, exact >= 0)
+    doubted = None if suspects is None else test["example_id"].isin(list(suspects)).to_numpy()
     return Leakage(
-        scores=_score(right, exact >= 0, copy_of >= 0, doubted),
-        copies=copies,
-        suspects=int(doubted.sum()),
-        inflation=measure_inflation(right, copy_of >= 0),
+        scores=_score(right, copies.exact, copies.of >= 0, doubted),
+        copies=_tabulate(test, train, copies),
+        suspects=None if doubted is None else int(doubted.sum()),
+        inflation=measure_inflation(right, copies.of >= 0),
         compared=len(compared),
         train_texts=len(train),
     )
+
+
+@dataclass(frozen=True)
+class _Copies:
+    """Of N test texts: the id of the nearest copy or -1, whether it is exact, and how near."""
+
+    of: NDArray[np.int64]
+    exact: BoolArray
+    similarity: FloatArray
+
+
+def _find_copies(
+    test: pd.DataFrame, train: pd.DataFrame, compared: pd.DataFrame, *, seed: int
+) -> _Copies:
+    same = _exact_copies(test, train)
+    near, similarity = _near_copies(test, compared, seed=seed)
+    exact = same >= 0
+    return _Copies(np.where(exact, same, near), exact, np.where(exact, 1.0, similarity))
 
 
 def _exact_copies(test: pd.DataFrame, train: pd.DataFrame) -> NDArray[np.int64]:
@@ -169,31 +199,59 @@ def _folded(frame: pd.DataFrame) -> list[str]:
     return folded
 
 
-def _near_copies(test: pd.DataFrame, train: pd.DataFrame, *, seed: int) -> NDArray[np.int64]:
-    """Return the id of a training text of the same group for each test text, -1 for none."""
-    columns = [name for name in ("example_id", "text", "text_pair") if name in train]
+def _near_copies(
+    test: pd.DataFrame, train: pd.DataFrame, *, seed: int
+) -> tuple[NDArray[np.int64], FloatArray]:
+    """Return the id of the nearest training text for each test text, -1 for none, and how near.
+
+    Groups of near copies hold texts that are alike through others alone, so each test text is
+    compared with training texts of its group, at most 50 of them, and 5 where there are very many
+    such test texts.
+    """
+    columns = [name for name in ("text", "text_pair") if name in train]
     both = pd.concat([train[columns], test[columns]], ignore_index=True)
-    group = find_duplicates(both.assign(label=0), threshold=NEAR, seed=seed).group
-    ids = pd.Series(train["example_id"].to_numpy(), index=group[: len(train)])
-    first = ids[~ids.index.duplicated()]
-    found = pd.Series(group[len(train) :]).map(first).fillna(-1)
-    return found.to_numpy(np.int64)
+    both = both.assign(example_id=np.arange(len(both)), label=0)
+    group = find_duplicates(both, threshold=NEAR, seed=seed).group
+    own, others = _pair_up(group[len(train) :], group[: len(train)])
+    folded = pd.Index(_folded(both)).str.slice(stop=CHUNK)
+    lengths = folded.str.len().to_numpy(np.int64)
+    alike = compare_pairs(folded, lengths, own + len(train), others)
+    pairs = pd.DataFrame({"own": own, "other": others, "alike": alike})
+    nearest = pairs[alike >= NEAR].sort_values(["alike", "other"], ascending=[False, True])
+    nearest = nearest.drop_duplicates("own")
+    found, similarity = np.full(len(test), -1), np.zeros(len(test))
+    found[nearest["own"]] = train["example_id"].to_numpy()[nearest["other"]]
+    similarity[nearest["own"]] = nearest["alike"]
+    return found, similarity
 
 
-def _doubted(errors: Errors, test: pd.DataFrame) -> BoolArray:
-    mistakes = errors.mistakes()
-    doubted = mistakes[mistakes["prob_label"] < SUSPECT]
-    return test["example_id"].isin(doubted["example_id"]).to_numpy()
+def _pair_up(
+    groups: NDArray[np.int64], others: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return pairs of places in `groups` and in `others` with the same group.
+
+    Of a group with many others each place gets some, from different ones on.
+    """
+    order = np.argsort(others, kind="stable")
+    first = np.searchsorted(others[order], groups)
+    sizes = np.searchsorted(others[order], groups, side="right") - first
+    room = MOST_PAIRS // max(1, int((sizes > 0).sum()))
+    taken = np.minimum(sizes, min(max(FEWEST_COMPARED, room), MOST_COMPARED))
+    own = np.repeat(np.arange(len(groups)), taken)
+    step = np.arange(len(own)) - np.repeat(np.cumsum(taken) - taken, taken)
+    return own, order[first[own] + (own + step) % np.maximum(sizes[own], 1)]
 
 
-def _score(right: BoolArray, exact: BoolArray, copied: BoolArray, doubted: BoolArray) -> Any:
+def _score(
+    right: BoolArray, exact: BoolArray, copied: BoolArray, doubted: BoolArray | None
+) -> pd.DataFrame:
     sets = {
         "all": np.ones(len(right), bool),
         "without exact copies": ~exact,
         "without copies": ~copied,
-        "without suspect labels": ~doubted,
-        "without either": ~copied & ~doubted,
     }
+    if doubted is not None:
+        sets |= {"without suspect labels": ~doubted, "without either": ~copied & ~doubted}
     scores: dict[str, Score] = {
         name: proportion(int(right[rows].sum()), int(rows.sum())) for name, rows in sets.items()
     }
@@ -229,34 +287,24 @@ def measure_inflation(right: BoolArray, copied: BoolArray) -> tuple[float, float
     return share * gap, share * float(gap - below), share * float(gap + above)
 
 
-def _tabulate(
-    test: pd.DataFrame, train: pd.DataFrame, copy_of: NDArray[np.int64], exact: BoolArray
-) -> pd.DataFrame:
-    rows = np.flatnonzero(copy_of >= 0)
-    rows = rows[np.argsort(~exact[rows], kind="stable")]
-    own, others = test.iloc[rows], train.set_index("example_id").loc[copy_of[rows]]
+def _tabulate(test: pd.DataFrame, train: pd.DataFrame, copies: _Copies) -> pd.DataFrame:
+    rows = np.flatnonzero(copies.of >= 0)
+    rows = rows[np.argsort(~copies.exact[rows], kind="stable")]
+    own, others = test.iloc[rows], train.set_index("example_id").loc[copies.of[rows]]
     labels = zip(_comparable(own["label"]), _comparable(others["label"]), strict=True)
     table = pd.DataFrame(
         {
             "example_id": own["example_id"].to_numpy(),
-            "train_id": copy_of[rows],
-            "kind": np.where(exact[rows], "exact", "near"),
+            "train_id": copies.of[rows],
+            "kind": np.where(copies.exact[rows], "exact", "near"),
+            "similarity": copies.similarity[rows],
             "same_label": np.array([one == other for one, other in labels], bool),
             "right": (own["label"] == own["predicted"]).to_numpy(bool),
         }
     )
     shown = [pd.Series(side["text"].head(SHOWN).to_numpy(), dtype=object) for side in (own, others)]
-    return table.assign(similarity=_alike(*shown), text=shown[0], train_text=shown[1])
+    return table.assign(text=shown[0], train_text=shown[1])
 
 
 def _comparable(labels: pd.Series[Any]) -> list[Any]:
     return [tuple(ids) for ids in labels] if holds_sets(labels) else labels.tolist()
-
-
-def _alike(texts: pd.Series[Any], others: pd.Series[Any]) -> pd.Series[float]:
-    """Return the word-pair similarity of each text and its copy."""
-    if not len(texts):
-        return pd.Series(dtype=float)
-    shingles = shingle_texts([same_words(text) for text in [*texts, *others]])
-    places = np.arange(len(texts))
-    return pd.Series(jaccard(shingles, places, places + len(texts)))

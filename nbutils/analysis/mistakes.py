@@ -3,16 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nbutils.analysis.advice import Advice
 from nbutils.data.labelled_texts import metadata_columns
-from nbutils.described import name_some
+from nbutils.described import Described, name_some
+from nbutils.errors import NotApplicableError
+
+if TYPE_CHECKING:
+    from nbutils.analysis.errors import Errors
 
 PROBABILITY_PREFIX = "prob_"
+
+
+@dataclass(frozen=True, repr=False)
+class SurestMistakes(Described):
+    """The mistakes on the test split that the model was surest of.
+
+    Attributes
+    ----------
+    rows
+        As `Errors.mistakes` has them, the most confident first.
+    of
+        How many mistakes there are in all.
+    """
+
+    rows: pd.DataFrame
+    of: int
+
+    def findings(self) -> dict[str, Any]:
+        """Return it for `findings.json`."""
+        columns = ["example_id", "label", "predicted", "confidence"]
+        return {"mistakes": self.of, "surest": self.rows[columns].to_dict("records")}
+
+    def advice(self) -> Sequence[Advice]:
+        """Return nothing: they are for reading."""
+        return ()
+
+
+def find_surest(errors: Errors, *, examples: int) -> SurestMistakes:
+    """Return the mistakes on the test split that the model was surest of.
+
+    Parameters
+    ----------
+    errors
+        Of either kind.
+    examples
+        How many at the most.
+
+    Raises
+    ------
+    NotApplicableError
+        `examples` is 0.
+    """
+    if not examples:
+        raise NotApplicableError("Switched off by the parameter worst_examples.")
+    mistakes = errors.mistakes()
+    return SurestMistakes(mistakes.head(examples), len(mistakes))
 
 
 def probabilities(predictions: pd.DataFrame, label_names: Sequence[str]) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from nbutils.analysis.saved_model import SavedModel, Texts, texts_of_rows
 from nbutils.bootstrap import resample_rows
 from nbutils.described import Described
 from nbutils.errors import NotApplicableError
+from nbutils.intervals import wilson_around
 from nbutils.label_sets import say_labels, set_column
 from nbutils.metrics import Score, proportion
 
@@ -47,7 +48,8 @@ class Neighbours(Described):
         `neighbour_id, text[, text_pair], label, similarity` in [-1, 1], and whether its label is
         the one that was `said`: ``predicted``, ``true`` or ``other``.
     taught
-        Of the counted mistakes the share most of whose neighbours have the predicted label.
+        Of the counted mistakes the share most of whose neighbours have the predicted label. Those
+        counted are drawn at random from all mistakes on the test split, at most 50.
     as_predicted, as_predicted_if_right
         The mean share of neighbours with the predicted label: of the counted mistakes, and of as
         many right predictions at most; with bootstrap intervals over texts.
@@ -66,6 +68,19 @@ class Neighbours(Described):
     searched: int
     of: int
 
+    def surplus(self) -> tuple[float, float, float]:
+        """Return by how much mistakes agree more with their neighbours than right predictions do.
+
+        `as_predicted` minus `as_predicted_if_right`, with a 95 % interval that is made of theirs:
+        Newcombe, "Interval estimation for the difference between independent proportions", 1998,
+        method 10.
+        """
+        one, other = self.as_predicted, self.as_predicted_if_right
+        gap = one.value - other.value
+        below = float(np.hypot(one.value - one.low, other.high - other.value))
+        above = float(np.hypot(one.high - one.value, other.value - other.low))
+        return gap, gap - below, gap + above
+
     def findings(self) -> dict[str, Any]:
         """Return the shares, and the neighbours without their texts."""
         columns = ["example_id", "neighbour_id", "label", "similarity", "said"]
@@ -74,24 +89,31 @@ class Neighbours(Described):
             "searched": self.searched,
             "training_texts": self.of,
             **{name: getattr(self, name).as_dict() for name in names},
+            "surplus": dict(zip(("value", "low", "high"), self.surplus(), strict=True)),
             "neighbours": self.near[columns].head(MOST_LISTED).to_dict("records"),
         }
 
     def advice(self) -> list[Advice]:
-        """Return what to do where training labels agree with the mistakes, if they surely do."""
-        if self.taught.low <= 0.5:
+        """Return what to do where training labels agree more with mistakes than with what is right.
+
+        That most neighbours agree is no finding: nearness is the model's own.
+        """
+        gap, low, high = self.surplus()
+        if low <= 0:
             return []
         said = self.near[self.near["said"] == "predicted"]
         action = (
-            f"Read the {said['neighbour_id'].nunique()} training texts nearest to the mistakes: "
+            f"Read the {said['neighbour_id'].nunique()} training texts nearest to the "
+            f"{len(self.texts)} most confident mistakes that have the label which was said: "
             "correct the labels that are wrong; where they are right, add training texts of the "
             "true class that are like the mistakes."
         )
         evidence = (
-            f"Of {self.taught.n} mistakes {self.taught.value:.0%} (95 % interval "
-            f"{self.taught.low:.0%} to {self.taught.high:.0%}) lie, as the model sees them, among "
-            "training texts most of which have the label that was predicted: the training labels "
-            "agree with the mistakes."
+            f"Of the training texts nearest to {self.as_predicted.n} mistakes, drawn at random, "
+            f"{self.as_predicted.value:.0%} have the label that was predicted; of those nearest to "
+            f"right predictions {self.as_predicted_if_right.value:.0%}. Training labels agree more "
+            f"with mistakes than with what is right, by {100 * gap:.0f} points (95 % interval "
+            f"{100 * low:.0f} to {100 * high:.0f})."
         )
         return [Advice(action, evidence, None, "neighbours")]
 
@@ -153,7 +175,7 @@ def find_neighbours(
     data
         A `DatasetDict` with the split `train`, whose labels have the ids of the predictions'.
     examples
-        Mistakes that are shown; those that are counted may be more.
+        Mistakes that are shown, the most confident ones; others are counted, see `Neighbours`.
     seed
         Of the samples and of the bootstrap.
 
@@ -162,20 +184,20 @@ def find_neighbours(
     NotApplicableError
         `examples` is 0, nothing on the test split is wrong, or there are no training texts.
     """
-    mistakes = worst_mistakes(model.errors, examples and max(examples, MOST_COUNTED))
+    shown = worst_mistakes(model.errors, examples)
     index = TrainingIndex.of_model(model, data, seed=seed)
     test = tested_texts(model.errors)
-    wrong = test.set_index("example_id").loc[mistakes["example_id"].tolist()].reset_index()
-    looked_at = pd.concat([wrong, _sample_right(test, seed=seed)], ignore_index=True)
-    places, similarity = index.search(texts_of_rows(looked_at))
-    label_names = model.errors.label_names
-    labels = index.training["label"].to_numpy(dtype=object)[places]
-    predicted = np.array(say_labels(looked_at["predicted"], label_names), dtype=object)
-    shares = (labels == predicted[:, None]).mean(axis=1)
-    n, shown = len(wrong), mistakes.head(examples)
+    is_right = (test["label"] == test["predicted"]).to_numpy()
+    counted = [_sample(test[rows], seed=seed) for rows in (~is_right, is_right)]
+    looked_at = pd.concat(counted, ignore_index=True)
+    labels = index.training["label"].to_numpy(dtype=object)[
+        index.search(texts_of_rows(looked_at))[0]
+    ]
+    predicted = np.array(say_labels(looked_at["predicted"], model.errors.label_names), dtype=object)
+    shares, n = (labels == predicted[:, None]).mean(axis=1), len(counted[0])
     return Neighbours(
         texts=shown,
-        near=_list(shown, index.training, places, similarity),
+        near=index.nearest(shown),
         taught=proportion(int((shares[:n] > 0.5).sum()), n),
         as_predicted=mean_score(shares[:n], seed=seed),
         as_predicted_if_right=mean_score(shares[n:], seed=seed),
@@ -211,9 +233,8 @@ def sample_training(
     return frame, len(train)
 
 
-def _sample_right(test: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-    right = test[test["label"] == test["predicted"]]
-    return right.sample(min(len(right), MOST_COUNTED), random_state=seed)
+def _sample(texts: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    return texts.sample(min(len(texts), MOST_COUNTED), random_state=seed)
 
 
 def _represent(texts: Sequence[Texts], model: SavedModel) -> FloatArray:
@@ -261,12 +282,13 @@ def mean_score(values: FloatArray, *, seed: int) -> Score:
     Parameters
     ----------
     values
-        Shape (N,), in [0, 1]. Where all are 0 or all are 1, nothing varies, and the interval is
-        Wilson's.
+        Shape (N,), in [0, 1]. Where all are the same the interval is Wilson's.
     seed
         Of the bootstrap.
     """
     n = len(values)
     if not n or values.min() == values.max() in {0.0, 1.0}:
         return proportion(round(float(values.sum())), n)
+    if values.min() == values.max():
+        return Score(float(values[0]), *wilson_around(float(values[0]), n), n)
     return Score(*resample_rows(values[:, None], seed=seed).interval(lambda means: means[:, 0]), n)

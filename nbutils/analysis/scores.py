@@ -74,11 +74,11 @@ class ModelScores(Described):
     def findings(self) -> Mapping[str, Any]:
         """Return it for `findings.json`."""
         return {
-            "scores": {name: score.as_dict() for name, score in self.scores.items()},
+            "scores": {name: _as_dict(score) for name, score in self.scores.items()},
             "classes": _records(self.classes),
             "rivals": {
                 rival.name: {
-                    "scores": {name: score.as_dict() for name, score in rival.scores.items()},
+                    "scores": {name: _as_dict(score) for name, score in rival.scores.items()},
                     "compared": self.compared,
                     "against": asdict(rival.against),
                 }
@@ -87,12 +87,9 @@ class ModelScores(Described):
         }
 
     def advice(self) -> Sequence[Advice]:
-        """Return which baseline to use instead, and of which classes to add texts."""
-        lost = [
-            advice
-            for rival in self.rivals
-            if rival.name == TFIDF and (advice := self._advise_rival(rival)) is not None
-        ]
+        """Return which rivals do as well or better, and of which classes to add texts."""
+        found = [self._advise_rival(rival) for rival in self.rivals]
+        lost = [advice for advice in found if advice is not None]
         return [*lost, *(weak.advice() for weak in self.weak)]
 
     def _advise_rival(self, rival: Rival) -> Advice | None:
@@ -104,11 +101,20 @@ class ModelScores(Described):
             f"{100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}) on "
             f"the same {gain.n:,} test texts."
         )
-        if gain.high < 0:
-            action = f"Use the {rival.name}, or find out what went wrong in training."
-            return Advice(action, evidence, -gain.value, "scores")
-        action = f"Ask whether the model is worth its cost: the {rival.name} may do as well."
-        return Advice(action, evidence, None, "scores")
+        worth = -gain.value if gain.high < 0 else None
+        return Advice(_say_lost(rival.name, is_sure=gain.high < 0), evidence, worth, "scores")
+
+
+def _say_lost(rival: str, *, is_sure: bool) -> str:
+    """Return what to do about a rival that is better, or else may be as good."""
+    if rival == MAJORITY:
+        better = "is right more often" if is_sure else "may be right as often"
+        return (
+            f"Find out what went wrong in training: the {MAJORITY}, said of every text, {better}."
+        )
+    if is_sure:
+        return f"Use the {rival}, or find out what went wrong in training."
+    return f"Ask whether the model is worth its cost: the {rival} may do as well."
 
 
 def score_model(
@@ -162,9 +168,7 @@ def _score_classes(errors: Errors, seed: int) -> tuple[dict[str, Score], pd.Data
     true = beliefs.labels[:, None] == np.arange(len(names))
     ranking = rank_classes(true, np.exp(beliefs.logits), label_names=names)
     log_loss = _mean_score(beliefs.judge().losses, seed)
-    return {**score_matrix(matrix, seed=seed), **ranking.macro, "log_loss": log_loss}, (
-        ranking.classes
-    )
+    return {**score_matrix(matrix), **ranking.macro, "log_loss": log_loss}, (ranking.classes)
 
 
 def _score_sets(errors: Errors, seed: int) -> tuple[dict[str, Score], pd.DataFrame]:
@@ -209,13 +213,20 @@ def _compare(
     if not holds_sets(test["label"]):
         matrix = confusion_matrix(test["label"], guesses, n_classes=n_labels)
         against = compare_paired(test["label"], test["predicted"], guesses)
-        return Rival(name, score_matrix(matrix, seed=seed), against)
+        return Rival(name, score_matrix(matrix), against)
     labels, predicted, given = (
         to_indicators(column, n_labels=n_labels)
         for column in (test["label"], test["predicted"], guesses)
     )
     against = compare_micro_f1(labels, predicted, given, seed=seed)
     return Rival(name, score_given_sets(labels, given, seed=seed), against)
+
+
+def _as_dict(score: Score) -> dict[str, float | int | None]:
+    """Return a score; no ends where nothing varies, as in the log loss of a single text."""
+    if score.low == score.high:
+        return {**score.as_dict(), "low": None, "high": None}
+    return {**score.as_dict()}
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,8 +1,12 @@
-"""Slices of the test texts on which the model does worse than on the rest, beyond chance."""
+"""Slices of the test texts on which the model does worse than on the rest, beyond chance.
+
+Slices are compared with other texts of the same classes: that the texts of hard classes are long
+is no news of long texts. Classes themselves are compared with all others, in a table of their own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbutils.analysis.advice import Advice
-from nbutils.analysis.attributes import describe_texts
+from nbutils.analysis.attributes import Attribute, describe_texts
 from nbutils.analysis.errors import Errors, tested_texts
 from nbutils.analysis.slice_tests import (
     FALSE_DISCOVERIES,
     MOST_TOLD,
+    Judged,
+    Scored,
     detectable_rate,
     excess_mistakes,
     rows_of,
@@ -38,8 +44,6 @@ MOST_ADVICE = 3
 MOST_TAGS = 4  # slices that the list of all mistakes names
 EXAMPLES = (3, 3)  # slices of which mistakes are shown, and how many of each
 
-BoolArray = NDArray[np.bool_]
-
 
 @dataclass(frozen=True, repr=False)
 class Slices(Described):
@@ -49,15 +53,17 @@ class Slices(Described):
     ----------
     table
         One row per slice, the least likely to be chance first: `family, slice, n, mistakes, rate`
-        with its 95 % interval `low, high`, `rest_rate` (of all other texts), `p` and `q` (before
-        and after the correction for the number of slices tried), `expected` (the rate that the
-        classes of its texts have; missing where texts have several labels), `worth` (mistakes
-        fewer, as a share of all test texts, if it did as well as the rest) and `also` (slices of
-        mostly the same mistakes, which fail no more than the rest once this one is set aside).
+        with its 95 % interval `low, high`, `rest_rate` (of all other texts), `expected` (the rate
+        that it would have if it failed as the other texts of its classes do, with which it is
+        compared; missing where texts have several labels: then it is compared with the rest), `p`
+        and `q` (before and after the correction for the number of slices tried), `worth` (mistakes
+        fewer, as a share of all test texts, if it had the rate it is compared with) and `also`
+        (slices of mostly the same mistakes, which fail no more than the rest once this one is set
+        aside).
     examples
         Mistakes of the first slices: `slice, example_id, text, label, predicted, confidence`.
     tried
-        Different slices that were tested.
+        Different slices that were tested, without classes.
     texts, mistakes
         Test texts that were looked at, and how many of them are wrong.
     smallest
@@ -68,7 +74,10 @@ class Slices(Described):
     sampled
         Whether there were too many texts to look at all of them.
     ids
-        The texts of the first slices, by slice; not of classes.
+        The texts of the first slices, by slice.
+    classes
+        The same columns, `expected` always missing: classes that fail more than all other texts,
+        corrected for the number of classes.
     """
 
     table: pd.DataFrame
@@ -80,6 +89,7 @@ class Slices(Described):
     detectable: float | None
     sampled: bool = False
     ids: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    classes: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def tags_of_texts(self) -> Mapping[str, NDArray[np.int64]]:
         """Return the ids of the texts in the first slices, by slice."""
@@ -96,12 +106,12 @@ class Slices(Described):
             "false_discovery_rate": FALSE_DISCOVERIES,
             "detectable": self.detectable,
             "slices": [_plain(row) for row in self.table.to_dict("records")],
+            "classes": [_plain(row) for row in self.classes.to_dict("records")],
         }
 
     def advice(self) -> list[Advice]:
         """Return what to look at first; that classes differ is the business of other sections."""
-        told = self.table[self.table["family"] != "class"].head(MOST_ADVICE)
-        return [_advise(row) for row in told.to_dict("records")]
+        return [_advise(row) for row in self.table.head(MOST_ADVICE).to_dict("records")]
 
 
 def find_slices(errors: Errors, *, model: SavedModel | None = None, seed: int = 0) -> Slices:
@@ -119,7 +129,9 @@ def find_slices(errors: Errors, *, model: SavedModel | None = None, seed: int = 
     Returns
     -------
     Slices
-        On labels that have nothing to do with the texts, it holds a slice in at most 5 % of cases.
+        Where, within each class, mistakes have nothing to do with the texts, its table holds a
+        slice in at most 5 % of cases; so it is with random labels. Classes then differ all the same
+        if the model gives some labels more often than others.
 
     Raises
     ------
@@ -135,39 +147,47 @@ def find_slices(errors: Errors, *, model: SavedModel | None = None, seed: int = 
         )
     tokens = None if model is None else model.tokens
     attributes = describe_texts(rows, label_names=errors.label_names, tokens=tokens, seed=seed)
-    wrong = (rows["label"] != rows["predicted"]).to_numpy()
-    found = score_slices(attributes, wrong, smallest=smallest)
-    told, members = tell_once(found, wrong)
-    told = told.assign(
-        expected=_expected(rows, wrong, members), worth=excess_mistakes(told) / len(rows)
+    judged = _judge(rows)
+    found = score_slices(
+        [each for each in attributes if each.family != "class"], judged, smallest=smallest
     )
+    told, members = _tell(found, judged)
     return Slices(
         table=told,
         examples=_examples(errors, rows, told, members),
         tried=len(found.table),
         texts=len(rows),
-        mistakes=int(wrong.sum()),
+        mistakes=int(judged.wrong.sum()),
         smallest=smallest,
-        detectable=detectable_rate(wrong, len(found.table)),
+        detectable=detectable_rate(judged, len(found.table)),
         sampled=len(rows) < len(test),
         ids=_ids(rows, told, members),
+        classes=_tell_classes(attributes, judged, smallest=smallest),
     )
+
+
+def _judge(rows: pd.DataFrame) -> Judged:
+    several = holds_sets(rows["label"])
+    classes = None if several else rows["label"].to_numpy(np.int64)
+    return Judged((rows["label"] != rows["predicted"]).to_numpy(), classes)
+
+
+def _tell(found: Scored, judged: Judged) -> tuple[pd.DataFrame, Any]:
+    told, members = tell_once(found, judged)
+    return told.assign(worth=excess_mistakes(told) / len(judged.wrong)), members
+
+
+def _tell_classes(
+    attributes: Sequence[Attribute], judged: Judged, *, smallest: int
+) -> pd.DataFrame:
+    own, alike = [each for each in attributes if each.family == "class"], Judged(judged.wrong)
+    return _tell(score_slices(own, alike, smallest=smallest), alike)[0]
 
 
 def _ids(rows: pd.DataFrame, told: pd.DataFrame, members: Any) -> dict[str, NDArray[np.int64]]:
     ids = rows["example_id"].to_numpy()
-    places = np.flatnonzero(told["family"] != "class")[:MOST_TAGS].tolist()
-    return {str(told["slice"].iloc[k]): ids[rows_of(members, k)] for k in places}
-
-
-def _expected(rows: pd.DataFrame, wrong: BoolArray, members: Any) -> NDArray[np.float64]:
-    """Return the error rate that each slice has if its texts fail as their classes do."""
-    if holds_sets(rows["label"]):
-        return np.full(members.shape[1], np.nan)
-    labels = rows["label"].to_numpy()
-    rate = np.bincount(labels, wrong) / np.maximum(np.bincount(labels), 1)
-    sizes = np.asarray(members.sum(axis=0)).ravel()
-    return np.asarray((members.T @ rate[labels]) / np.maximum(sizes, 1), np.float64)
+    names = told["slice"].head(MOST_TAGS)
+    return {str(name): ids[rows_of(members, k)] for k, name in enumerate(names)}
 
 
 def _examples(errors: Errors, rows: pd.DataFrame, told: pd.DataFrame, members: Any) -> pd.DataFrame:
@@ -195,14 +215,17 @@ def _plain(row: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _advise(row: dict[Any, Any]) -> Advice:
-    rate, low, high, rest = (
-        f"{100 * row[name]:.1f}" for name in ("rate", "low", "high", "rest_rate")
+    rate, low, high, rest, same = (
+        f"{100 * row[name]:.1f}" for name in ("rate", "low", "high", "rest_rate", "expected")
     )
+    others = f"{rest} % of the rest"
+    if not np.isnan(row["expected"]):
+        others = f"{same} % of other texts of the same classes"
     return Advice(
         f"Read the {row['mistakes']} mistakes among the {row['n']} texts {row['slice']}, and add "
         "training texts like them.",
-        f"{rate} % of them are wrong (95 % interval {low} to {high} %), against {rest} % of the "
-        "rest. The gain is what it is worth if they became as easy as the rest.",
+        f"{rate} % of them are wrong (95 % interval {low} to {high} %), against {others}. The "
+        "gain is what it is worth if they became as easy as those.",
         float(row["worth"]),
         "slices",
     )

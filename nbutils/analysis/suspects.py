@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,7 +14,7 @@ from nbutils.analysis.advice import Advice
 from nbutils.analysis.label_checks import LabelCheck, check_labels_of
 from nbutils.artifacts import write_text
 from nbutils.described import Described
-from nbutils.errors import NotApplicableError
+from nbutils.errors import NotApplicableError, say_error
 
 if TYPE_CHECKING:
     from nbutils.analysis.errors import Errors
@@ -44,10 +45,14 @@ class Suspects(Described):
         What was checked, by its texts: ``validation and test``, ``training``.
     texts
         `example_id, text[, text_pair]` of at least the suspects.
+    unchecked
+        Why the training labels were not checked, though that was asked for; "": they were, or
+        nobody asked.
     """
 
     checks: dict[str, LabelCheck]
     texts: pd.DataFrame
+    unchecked: str = ""
 
     @property
     def ranking(self) -> pd.DataFrame:
@@ -119,6 +124,7 @@ class Suspects(Described):
         return {
             "ranked_by": "self_confidence",
             "believable": self.believable,
+            "training_unchecked": self.unchecked or None,
             "noise": self.noise.to_dict("records"),
             "pairs": self.pairs.head(MOST_FOUND).to_dict("records"),
             "suspects": self.rows[columns].head(MOST_FOUND).to_dict("records"),
@@ -138,7 +144,11 @@ class Suspects(Described):
         gain, most = self._gain(rows.head(n))
         checked = sum(check.n for check in self.checks.values())
         evidence = f"Confident learning takes {len(rows):,} of {checked:,} labels for wrong."
-        return [Advice(action, evidence + most, gain, "suspects", at_most=gain is not None)]
+        is_bound = gain is not None
+        found = Advice(
+            action, evidence + most, gain, "suspects", at_most=is_bound, measured=is_bound
+        )
+        return [found]
 
     def tags_of_texts(self) -> dict[str, list[int]]:
         """Return the test texts whose labels are suspect, for the table of mistakes."""
@@ -155,7 +165,7 @@ class Suspects(Described):
         return in_test / n, (
             f" {in_test:,} of those to check are test labels: were all of them wrong and the model "
             f"right, the measured accuracy would rise by {100 * in_test / n:.1f} points, the most "
-            "that it can; the model itself would be no better."
+            "that it can."
         )
 
 
@@ -172,7 +182,8 @@ def find_suspects(
         ``held_out``: check these; ``cross_validate``: the training labels too; ``off``.
     training
         Out-of-sample predictions of the training texts, for ``cross_validate``. They are judged
-        apart from the others: other models made them.
+        apart from the others: other models made them. Where they cannot be had, the held-out labels
+        are checked alone, and `unchecked` says why.
 
     Raises
     ------
@@ -182,11 +193,18 @@ def find_suspects(
     if label_issues == "off":
         raise NotApplicableError("Switched off by the parameter label_issues.")
     checks = {"validation and test": check_labels_of(errors.predictions, errors.label_names)}
-    texts = errors.texts
-    if label_issues == "cross_validate" and training is not None:
-        checks["training"] = check_labels_of(training.predict(), errors.label_names)
-        texts = pd.concat([texts, training.texts()], ignore_index=True)
-    return Suspects(checks, texts)
+    found = Suspects(checks, errors.texts)
+    if label_issues != "cross_validate" or training is None:
+        return found
+    try:
+        return _add_training(found, training, errors.label_names)
+    except Exception as error:  # without a recipe or out of memory: the rest is worth having
+        return replace(found, unchecked=say_error(error))
+
+
+def _add_training(found: Suspects, training: Training, label_names: Sequence[str]) -> Suspects:
+    checks = found.checks | {"training": check_labels_of(training.predict(), label_names)}
+    return Suspects(checks, pd.concat([found.texts, training.texts()], ignore_index=True))
 
 
 def save_suspects(folder: Path, suspects: Suspects | None) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbutils.analysis.words import WordCounts
-from nbutils.metrics import CONFIDENCE_Z, Score
+from nbutils.intervals import CONFIDENCE_Z
+from nbutils.metrics import Score
 
 MOST_TEXTS = 4000  # of either sample
 TERMS = 5000  # words that count, the most frequent

@@ -59,7 +59,7 @@ def find_near_groups(
         # Texts that are in one group already need no further proof.
         fresh = (group[left] != group[right]) & ~np.isin(left * len(texts) + right, refused)
         left, right = left[fresh], right[fresh]
-        alike = _similarities(texts, lengths, left, right)
+        alike = compare_pairs(texts, lengths, left, right)
         near = alike >= threshold
         refused = np.append(refused, left[~near] * len(texts) + right[~near])
         if near.any():
@@ -142,9 +142,20 @@ def _candidates(keys: Hashes) -> tuple[Positions, Positions]:
     return both // len(keys), both % len(keys)
 
 
-def _similarities(
+def compare_pairs(
     texts: pd.Index[str], lengths: Positions, left: Positions, right: Positions
 ) -> npt.NDArray[np.float64]:
+    """Return the Jaccard similarity of the word pairs of P pairs of texts, shape (P,).
+
+    Parameters
+    ----------
+    texts
+        N texts that went through `same_words`, of at most `CHUNK` characters.
+    lengths
+        Their characters, shape (N,).
+    left, right
+        Positions of the texts to compare, shape (P,).
+    """
     alike = np.empty(len(left))
     for chunk in _chunks(lengths[left] + lengths[right]):
         rows, places = np.unique(np.concatenate([left[chunk], right[chunk]]), return_inverse=True)

@@ -10,8 +10,8 @@ from nbutils.errors import suggest
 from nbutils.params.base import StageParameters, split_names
 
 SECTIONS = (
-    "scores", "confusion", "mistakes", "saliency", "neighbours", "slices", "truncation", "leakage",
-    "calibration", "abstention", "suspects", "perturbations", "dynamics", "shift",
+    "scores", "confusion", "mistakes", "surest", "saliency", "neighbours", "slices", "truncation",
+    "leakage", "calibration", "abstention", "suspects", "perturbations", "dynamics", "shift",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from nbutils.plots.figure import alt_text, show, to_svg
 from nbutils.plots.flips import plot_flip_rates
 from nbutils.plots.label_sets import (
     plot_co_occurrence,
-    plot_errors,
+    plot_confusions,
     plot_label_outcomes,
     plot_threshold_curve,
 )
@@ -39,8 +39,8 @@ __all__ = [
     "plot_co_occurrence",
     "plot_confidence_histogram",
     "plot_confusion",
+    "plot_confusions",
     "plot_coverage_risk",
-    "plot_errors",
     "plot_flip_rates",
     "plot_gradient_norm",
     "plot_label_outcomes",

@@ -28,31 +28,33 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from nbutils.analysis.errors import Errors
+    from nbutils.analysis.confused_classes import ConfusedClasses, ConfusedLabels
 
 MOST_TOGETHER = 30  # labels in the matrix of those that go together
 
 
-def plot_errors(errors: Errors, *, normalised: bool, ax: Axes | None = None) -> Axes:
+def plot_confusions(
+    found: ConfusedClasses | ConfusedLabels, *, normalised: bool, ax: Axes | None = None
+) -> Axes:
     """Draw what goes wrong on the test split: a confusion matrix, or what each label misses.
 
     Parameters
     ----------
-    errors
-        From `find_errors`.
+    found
+        From `find_confusions`.
     normalised
         Shares instead of counts.
     ax
         Axes to draw on; none: a new figure.
     """
+    from nbutils.analysis.confused_classes import ConfusedLabels
     from nbutils.analysis.confusion import order_classes, reorder
-    from nbutils.analysis.multi_label import MultiLabelErrors
 
-    if isinstance(errors, MultiLabelErrors):
-        return plot_label_outcomes(errors.outcomes(), normalised=normalised, ax=ax)
-    matrix = errors.confusion
+    if isinstance(found, ConfusedLabels):
+        return plot_label_outcomes(found.outcomes, normalised=normalised, ax=ax)
+    matrix = found.matrix
     order = order_classes(matrix)
-    names = [errors.label_names[k] for k in order]
+    names = [found.label_names[k] for k in order]
     return plot_confusion(reorder(matrix, order), label_names=names, normalised=normalised, ax=ax)
 
 

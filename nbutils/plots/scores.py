@@ -20,12 +20,16 @@ def plot_class_scores(found: ModelScores, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     found
-        From `score_model`. Of more than forty classes the lowest are drawn.
+        From `score_model`. Of more than forty classes the lowest are drawn, and those that no test
+        text says anything of come last.
     ax
         Axes to draw on; none: a new figure.
     """
     columns = {"label": "name", "f1": "value", "f1_low": "low", "f1_high": "high"}
-    ranked = found.classes.rename(columns=columns).sort_values("value", kind="stable")
+    ranked = found.classes.rename(columns=columns).assign(
+        unknown=lambda table: (table["low"] == 0) & (table["high"] == 1)
+    )
+    ranked = ranked.sort_values(["unknown", "value"], kind="stable")
     title = "F1 per class with 95 % intervals"
     if len(ranked) > MOST_CLASSES:
         title = f"F1 of the {MOST_CLASSES} lowest of {len(ranked)} classes"

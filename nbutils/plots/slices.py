@@ -18,6 +18,7 @@ from nbutils.plots.figure import (
 from nbutils.plots.palette import INK, MUTED, ORANGE
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from nbutils.analysis.slices import Slices
@@ -28,7 +29,7 @@ NAME_WIDTH = 34  # columns
 
 @styled
 def plot_slices(found: Slices, *, ax: Axes | None = None) -> Axes | None:
-    """Draw the error rate of each slice on its interval, and that of the rest.
+    """Draw the error rate of each slice on its interval, and the rate that it is compared with.
 
     Parameters
     ----------
@@ -49,9 +50,10 @@ def plot_slices(found: Slices, *, ax: Axes | None = None) -> Axes | None:
     rows = range(len(shown))
     ax.hlines(rows, shown["low"], shown["high"], color=ORANGE.light, linewidth=3.2, alpha=0.38)
     ax.plot(shown["rate"], rows, "o", color=ORANGE.light, markersize=6, label="slice")
+    alike = shown["expected"].notna().all()
     ax.plot(
-        shown["rest_rate"], rows, "|", color=INK.light, markersize=11, markeredgewidth=1.6,
-        label="all other texts",
+        _compared(shown), rows, "|", color=INK.light, markersize=11, markeredgewidth=1.6,
+        label="other texts of its classes" if alike else "all other texts",
     )  # fmt: skip
     for row, n in enumerate(shown["n"]):
         ax.annotate(
@@ -69,8 +71,13 @@ def plot_slices(found: Slices, *, ax: Axes | None = None) -> Axes | None:
 
 def _say(found: Slices) -> str:
     first = found.table.head(MOST_ROWS)
-    named = zip(first["slice"], first["rate"], first["rest_rate"], strict=True)
+    named = zip(first["slice"], first["rate"], _compared(first), strict=True)
     words = [
         f"{shorten(name)} {percent(rate)} against {percent(rest)}" for name, rate, rest in named
     ]
-    return f"Error rates of {len(first)} slices and of all other texts: {'; '.join(words)}."
+    others = "those they are compared with"
+    return f"Error rates of {len(first)} slices and of {others}: {'; '.join(words)}."
+
+
+def _compared(table: pd.DataFrame) -> pd.Series[float]:
+    return table["expected"].fillna(table["rest_rate"])

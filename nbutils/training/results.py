@@ -104,7 +104,7 @@ def score_splits(
 def score_rows(rows: pd.DataFrame, *, n_classes: int, seed: int) -> dict[str, Score]:
     """Return the scores of predictions, of either kind of labels; see `score_splits`."""
     if not holds_sets(rows["label"]):
-        return score_predictions(rows["label"], rows["predicted"], n_classes=n_classes, seed=seed)
+        return score_predictions(rows["label"], rows["predicted"], n_classes=n_classes)
     probabilities = [name for name in rows.columns if str(name).startswith("prob_")]
     return score_label_sets(
         to_indicators(rows["label"], n_labels=n_classes),

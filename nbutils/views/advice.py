@@ -51,7 +51,7 @@ class AdviceList:
         )
 
     def _worth(self, one: Advice) -> str:
-        return say_worth(one.gain, score=self.score, at_most=one.at_most)
+        return say_worth(one.gain, score=self.score, at_most=one.at_most, measured=one.measured)
 
     def _more(self) -> str:
         return f"… {self.left_out} more in findings.json"
@@ -93,7 +93,9 @@ def link_to_section(section: str) -> str:
     return f"#cell-id={section}-intro"
 
 
-def say_worth(gain: float | None, *, score: str, at_most: bool = False) -> str:
+def say_worth(
+    gain: float | None, *, score: str, at_most: bool = False, measured: bool = False
+) -> str:
     """Return a sentence on what advice is worth.
 
     Parameters
@@ -104,10 +106,14 @@ def say_worth(gain: float | None, *, score: str, at_most: bool = False) -> str:
         What is gained.
     at_most
         Whether it cannot be more.
+    measured
+        Whether it is the measurement alone that would rise.
     """
     if gain is None:
         return "What it is worth cannot be said."
-    if at_most:
-        return f"Worth at most {max(100 * gain, 0.1):.1f} points of {score}."
     points = f"about {100 * gain:.1f}" if gain >= 0.0005 else "less than 0.1"
+    if at_most:
+        points = f"at most {max(100 * gain, 0.1):.1f}"
+    if measured:
+        return f"Worth {points} points of measured {score}, which make the model no better."
     return f"Worth {points} points of {score}."

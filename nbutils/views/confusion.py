@@ -43,9 +43,12 @@ class ConfusionTable:
     ----------
     found
         From `find_confusions`.
+    linked
+        Whether the page has the examples that links lead to; else numbers are plain text.
     """
 
     found: ConfusedClasses
+    linked: bool = True
 
     def __repr__(self) -> str:
         """Return the counts as plain text."""
@@ -83,7 +86,7 @@ class ConfusionTable:
         row = self.found.matrix[true]
         cells = "".join(
             _cell(
-                class_cell(true, guess),
+                class_cell(true, guess) if self.linked else "",
                 self._said(true, guess),
                 _Count(int(row[guess]), int(row.sum()), _background(level, guess == true)),
             )
@@ -114,9 +117,12 @@ class OutcomeTable:
     ----------
     found
         From `find_confusions`.
+    linked
+        As for `ConfusionTable`.
     """
 
     found: ConfusedLabels
+    linked: bool = True
 
     def __repr__(self) -> str:
         """Return the counts as plain text."""
@@ -136,7 +142,11 @@ class OutcomeTable:
     def _row(self, k: Any, row: Mapping[Any, Any]) -> str:
         name = str(row["label"])
         cells = "".join(
-            _cell(label_cell(outcome, k), f"{name[:LONGEST_NAME]} {words}", _Count(row[outcome]))
+            _cell(
+                label_cell(outcome, k) if self.linked else "",
+                f"{name[:LONGEST_NAME]} {words}",
+                _Count(row[outcome]),
+            )
             for outcome, words in OUTCOMES.items()
         )
         shown = _named(name, width=2 * NAME_WIDTH)
@@ -151,9 +161,12 @@ class PairTable:
     ----------
     found
         From `find_confusions`.
+    linked
+        As for `ConfusionTable`.
     """
 
     found: ConfusedClasses
+    linked: bool = True
 
     def __repr__(self) -> str:
         """Return the pairs as plain text."""
@@ -163,7 +176,7 @@ class PairTable:
         ids = {name: k for k, name in enumerate(self.found.label_names)}
         heads = ("true class", "predicted class", "texts", "share of the class", "95 % interval")
         rows = [
-            (class_cell(ids[row["label"]], ids[row["predicted"]]), row)
+            (class_cell(ids[row["label"]], ids[row["predicted"]]) if self.linked else "", row)
             for row in self.found.pairs.to_dict("records")
         ]
         head = "".join(f'<th scope="col">{words}</th>' for words in heads)
@@ -174,29 +187,39 @@ class PairTable:
         )
 
 
-def tabulate_confusions(found: ConfusedClasses | ConfusedLabels) -> ConfusionTable | OutcomeTable:
+def tabulate_confusions(
+    found: ConfusedClasses | ConfusedLabels, *, linked: bool = True
+) -> ConfusionTable | OutcomeTable:
     """Return what is taken for what as a table of links.
 
     Parameters
     ----------
     found
         From `find_confusions`.
+    linked
+        Whether the page lists the mistakes, to which links lead; else numbers are plain text.
     """
-    return OutcomeTable(found) if isinstance(found, ConfusedLabels) else ConfusionTable(found)
+    if isinstance(found, ConfusedLabels):
+        return OutcomeTable(found, linked)
+    return ConfusionTable(found, linked)
 
 
-def tabulate_pairs(found: ConfusedClasses | ConfusedLabels) -> PairTable | Table | Note:
+def tabulate_pairs(
+    found: ConfusedClasses | ConfusedLabels, *, linked: bool = True
+) -> PairTable | Table | Note:
     """Return the most frequent mistakes by pair; without any a note says so.
 
     Parameters
     ----------
     found
         From `find_confusions`.
+    linked
+        As for `tabulate_confusions`.
     """
     if found.pairs.empty:
         return Note("No mistakes on the test split.", "good")
     if isinstance(found, ConfusedClasses):
-        return PairTable(found)
+        return PairTable(found, linked)
     return Table(found.pairs, CAPTION, percent=["share", "low", "high"])
 
 
@@ -221,12 +244,18 @@ def _cell(key: str, said: str, count: _Count) -> str:
     if not count.n:
         return "<td></td>"
     share = f"{100 * count.n / count.of:.1f}" if count.of else ""
-    label = plain_attribute(f"{said}: {count.n:,}{f', {share} %' if share else ''}")
+    label = f"{said}: {count.n:,}{f', {share} %' if share else ''}"
     small = f"<br><small>{share}</small>" if share else ""
-    return (
-        f'<td style="padding:0;{count.style}"><a href="{link_to_group(key)}" aria-label="{label}" '
-        f'style="{CELL}">{count.n:,}{small}</a></td>'
-    )
+    words = _linked(key, label, f"{count.n:,}{small}", style=CELL)
+    return f'<td style="padding:0;{count.style}">{words}</td>'
+
+
+def _linked(key: str, said: str, words: str, *, style: str = "") -> str:
+    """Return words as a link to the examples of a group; without a key as they are."""
+    look = f' style="{style}"' if style else ""
+    if not key:
+        return f"<span{look}>{words}</span>"
+    return f'<a href="{link_to_group(key)}" aria-label="{plain_attribute(said)}"{look}>{words}</a>'
 
 
 def _named(name: str, *, width: int) -> str:
@@ -250,9 +279,7 @@ def _themed(colour: Colour) -> str:
 
 def _pair(key: str, row: Mapping[Any, Any]) -> str:
     true, guess = (str(row[name]) for name in ("label", "predicted"))
-    said = plain_attribute(
-        f"{say_cell(true[:LONGEST_NAME], guess[:LONGEST_NAME])}: {row['count']:,}"
-    )
+    said = f"{say_cell(true[:LONGEST_NAME], guess[:LONGEST_NAME])}: {row['count']:,}"
     names = "".join(
         f'<td style="text-align:left">{_named(name, width=2 * NAME_WIDTH)}</td>'
         for name in (true, guess)
@@ -260,7 +287,7 @@ def _pair(key: str, row: Mapping[Any, Any]) -> str:
     low, share, high = (f"{100 * row[name]:.1f}" for name in ("low", "share", "high"))
     number = 'class="nb-number" style="text-align:right;white-space:nowrap"'
     return (
-        f'<tr>{names}<td {number}><a href="{link_to_group(key)}" aria-label="{said}">'
-        f"{row['count']:,}</a></td><td {number}>{share}\N{NO-BREAK SPACE}%</td>"
+        f"<tr>{names}<td {number}>{_linked(key, said, format(row['count'], ','))}</td>"
+        f"<td {number}>{share}\N{NO-BREAK SPACE}%</td>"
         f"<td {number}>{low} to {high}</td></tr>"
     )

@@ -8,9 +8,9 @@ from nbutils.analysis.cartography import TrainingMap
 from nbutils.tables import Note, Table, TextExamples
 
 MEANING = {
-    "easy": "believed, and steadily",
-    "ambiguous": "wavering from epoch to epoch",
-    "hard": "not believed, though trained on",
+    "easy": "believed, on average and at last, and steadily",
+    "ambiguous": "wavering, or believed early or late alone",
+    "hard": "not believed, neither on average nor at last",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from nbutils.analysis.leakage import NEAR, SHOWN, SUSPECT, Leakage
+from nbutils.analysis.leakage import NEAR, SHOWN, Leakage
 from nbutils.plots.figure import percent
 from nbutils.tables import Note, Table, TextExamples
 
@@ -33,12 +33,14 @@ def say_leakage(found: Leakage) -> Note:
 
 
 def tabulate_leakage(found: Leakage) -> Table:
-    """Return the accuracy on all test texts, and without copies and suspect labels."""
+    """Return the accuracy on all test texts, without copies, and without suspect labels."""
     table = found.scores.rename(columns={"test_texts": "test texts", "value": "accuracy"})
-    caption = (
-        f"Accuracy without copies and without the {found.suspects:,} labels of a probability below "
-        f"{percent(SUSPECT, digits=0)}; all of these are mistakes, so it is an upper bound"
-    )
+    caption = "Accuracy without copies"
+    if found.suspects is not None:
+        caption += (
+            f", and without the {found.suspects:,} suspect labels; the model contradicts these, so "
+            "it is an upper bound"
+        )
     return Table(table, caption=caption, percent=["accuracy", "low", "high"])
 
 

@@ -13,8 +13,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from nbutils.analysis.mistake_groups import CLOSE, CONFIDENT, TAIL, MistakeGroups
+from nbutils.analysis.mistakes import SurestMistakes
 from nbutils.escaping import escape_text, plain_attribute
-from nbutils.tables import SCROLL, Note, Table
+from nbutils.tables import SCROLL, Note, Table, TextExamples
 from nbutils.views.confusion import LONGEST_NAME, anchor_of_group
 
 if TYPE_CHECKING:
@@ -151,6 +152,20 @@ def tabulate_mistakes(found: MistakeGroups) -> ExampleTable | Note:
     return ExampleTable(
         found.mistakes, caption, titles, found.n_mistakes, note=say_tags(), rest=REST
     )
+
+
+def show_surest(found: SurestMistakes) -> TextExamples | Note:
+    """Return the mistakes that the model was surest of; without any a note says so.
+
+    Parameters
+    ----------
+    found
+        From `find_surest`.
+    """
+    if found.rows.empty:
+        return Note("No mistakes on the test split.", "good")
+    caption = "Wrong predictions on the test split, the most confident first"
+    return TextExamples(found.rows.drop(columns="split"), caption=caption)
 
 
 def tabulate_right(found: MistakeGroups) -> ExampleTable | Note:

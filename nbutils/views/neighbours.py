@@ -91,7 +91,7 @@ def show_neighbours(found: Neighbours) -> NearTexts:
 
 
 def tabulate_neighbours(found: Neighbours) -> Table:
-    """Return how often the neighbours of mistakes have the predicted label."""
+    """Return how often the neighbours of mistakes, and of what is right, have the given label."""
     rows = {
         "mistakes most of whose neighbours have the predicted label": found.taught,
         "neighbours of mistakes with the predicted label": found.as_predicted,
@@ -102,5 +102,8 @@ def tabulate_neighbours(found: Neighbours) -> Table:
         [(what, score.value, score.low, score.high, score.n) for what, score in rows.items()],
         columns=["what", "share", "low", "high", "texts"],
     )
-    caption = f"The {NEAREST} nearest training texts, with 95 % intervals"
+    caption = (
+        f"The {NEAREST} nearest training texts of mistakes and of right predictions, both drawn at "
+        "random, with 95 % intervals"
+    )
     return Table(frame, caption=caption, percent=["share", "low", "high"])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
-from nbutils.analysis.scores import TFIDF, ModelScores, Rival
+from nbutils.analysis.scores import MAJORITY, TFIDF, ModelScores, Rival
 from nbutils.metrics import Score
+from nbutils.paired import PairedDifference
 from nbutils.tables import Note, Table
 
 SAID = {
@@ -25,6 +26,7 @@ SAID = {
     "hamming_loss": "Hamming loss (0 is best)",
     "log_loss": "log loss in nats (0 is best)",
 }
+Kind = Literal["info", "caution", "good"]
 PLAIN = {"mcc", "log_loss"}  # no shares
 OF_CLASSES = {
     "precision": "precision", "recall": "recall", "f1": "F1", "roc_auc": "ROC-AUC",
@@ -48,21 +50,32 @@ def tabulate_scores(found: ModelScores) -> Table:
 
 
 def compare_with_baseline(found: ModelScores) -> Note:
-    """Return whether the model beats the TF-IDF baseline by more than chance."""
-    rival = next((rival for rival in found.rivals if rival.name == TFIDF), None)
-    if rival is None:
-        return Note("There is no baseline to compare with: data preparation left it out.")
-    gain = rival.against
-    what = "accuracy" if found.compared == "accuracy" else "micro F1"
+    """Return whether the model beats the TF-IDF baseline by more than chance.
+
+    The majority class is named where there is no such baseline, or where it is not beaten either.
+    """
+    rivals = {rival.name: rival for rival in found.rivals}
+    named = [name for name in (TFIDF, MAJORITY) if name in rivals]
+    named = [name for name in named if name == named[0] or rivals[name].against.low <= 0]
+    said = [_compare(rivals[name].against, name=name, compared=found.compared) for name in named]
+    if TFIDF not in rivals:
+        said.insert(0, "There is no baseline to compare with: data preparation left it out.")
+    is_better = [rivals[name].against.low > 0 for name in named]
+    kind: Kind = "caution" if not all(is_better) else "good" if TFIDF in rivals else "info"
+    return Note(" ".join(said), kind=kind)
+
+
+def _compare(gain: PairedDifference, *, name: str, compared: str) -> str:
+    what = "accuracy" if compared == "accuracy" else "micro F1"
     numbers = (
         f"{what} {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}) "
         f"on the same {gain.n:,} texts, {_chance(gain.p_value)}"
     )
     if gain.low > 0:
-        return Note(f"Better than the TF-IDF baseline: {numbers}.", kind="good")
+        return f"Better than the {name}: {numbers}."
     if gain.high < 0:
-        return Note(f"Worse than the TF-IDF baseline: {numbers}.", kind="caution")
-    return Note(f"Not different from the TF-IDF baseline beyond chance: {numbers}.", kind="caution")
+        return f"Worse than the {name}: {numbers}."
+    return f"Not different from the {name} beyond chance: {numbers}."
 
 
 def tabulate_classes(found: ModelScores) -> Table:
@@ -77,10 +90,11 @@ def tabulate_classes(found: ModelScores) -> Table:
 
 
 def _class_score(row: Mapping[Any, Any], name: str) -> str:
-    if row[name] != row[name]:
+    """Return a score of a class; a dash where no test text says anything of it."""
+    value, low, high = (row[name + end] for end in ("", "_low", "_high"))
+    if value != value or (low, high) == (0, 1):
         return "\N{EN DASH}"
-    value, low, high = (f"{100 * row[name + end]:.1f}" for end in ("", "_low", "_high"))
-    return f"{value} ({low} to {high})"
+    return f"{100 * value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _of(rival: Rival, name: str) -> str:
@@ -93,6 +107,8 @@ def _value(name: str, value: float) -> str:
 
 
 def _interval(name: str, score: Score) -> str:
+    if score.low == score.high:  # a single text, or texts that are all alike
+        return "\N{EN DASH}"
     low, high = _value(name, score.low).removesuffix(" %"), _value(name, score.high)
     return f"{low} to {high}"
 

@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from nbutils.analysis.slice_tests import FALSE_DISCOVERIES
 from nbutils.analysis.slices import Slices
 from nbutils.plots.figure import percent
 from nbutils.tables import Note, Table, TextExamples
 
 MOST_NAMES = 2  # of what is told with a slice
+NAMES = {
+    "slice": "slice", "n": "texts", "rate": "error rate", "low": "low", "high": "high",
+    "rest_rate": "of the rest", "expected": "of their classes", "q": "q", "also": "told with it",
+}  # fmt: skip
+SHARES = ["error rate", "low", "high", "of the rest", "of their classes"]
 
 
 def tabulate_slices(found: Slices) -> Table | Note:
     """Return the slices with their error rates, or that there is none."""
     if found.table.empty:
         return Note(f"{_say_nothing(found)} {_say_power(found)}".strip(), kind="good")
-    table = found.table.assign(also=[_shorten(names) for names in found.table["also"]])
-    table = table[
-        ["slice", "n", "rate", "low", "high", "rest_rate", "expected", "q", "also"]
-    ].rename(
-        columns={
-            "n": "texts",
-            "rate": "error rate",
-            "rest_rate": "of the rest",
-            "expected": "of their classes",
-            "also": "told with it",
-        }
-    )
-    if table["of their classes"].isna().all():
-        table = table.drop(columns="of their classes")
+    table = _name_columns(found.table)
     sample = f", of a sample of {found.texts:,} texts" if found.sampled else ""
     caption = (
         f"Slices that fail more than the rest, of {found.tried:,} tried{sample} (false discovery "
         f"rate {percent(FALSE_DISCOVERIES, digits=0)})"
     )
-    shares = ["error rate", "low", "high", "of the rest", "of their classes"]
-    return Table(table, caption=caption, percent=shares)
+    return Table(table, caption=caption, percent=SHARES)
+
+
+def tabulate_class_slices(found: Slices) -> Table | Note:
+    """Return the classes that fail more than all others, or that there is none."""
+    if found.classes.empty:
+        return Note("No class fails more than all others beyond chance.", kind="good")
+    table = _name_columns(found.classes).drop(columns="told with it")
+    caption = "Classes that fail more than all others, beyond chance"
+    return Table(table.rename(columns={"slice": "class"}), caption=caption, percent=SHARES)
+
+
+def _name_columns(slices: pd.DataFrame) -> pd.DataFrame:
+    table = slices.assign(also=[_shorten(names) for names in slices["also"]])
+    table = table[[*NAMES]].rename(columns=NAMES)
+    return table.drop(columns="of their classes") if slices["expected"].isna().all() else table
 
 
 def show_slice_mistakes(found: Slices) -> TextExamples | None:

@@ -18,10 +18,12 @@ LIMITS = (
 
 
 def explain_noise(suspects: Suspects) -> Note:
-    """Return what the estimate is not worth."""
-    if not suspects.believable:
-        return Note(USELESS, kind="caution")
-    return Note(LIMITS)
+    """Return what the estimate is not worth, and what was not checked."""
+    words = LIMITS if suspects.believable else USELESS
+    if suspects.unchecked:
+        words = f"The training labels were not checked: {suspects.unchecked.rstrip('.')}. {words}"
+    is_whole = suspects.believable and not suspects.unchecked
+    return Note(words, kind="info" if is_whole else "caution")
 
 
 def tabulate_noise(suspects: Suspects) -> Table:
