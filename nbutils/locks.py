@@ -1,4 +1,4 @@
-"""Locks between processes that work on the same folder of runs.
+"""Locks between processes that work on the same folder of runs, or change the same file.
 
 A lock ends with the process that holds it, however it ends. Its file is removed on the way out
 while it is still held; who waited on the removed file sees that and starts over.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
+
+from nbutils.errors import DataError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -21,6 +23,7 @@ LOCKS = ".locks"
 SUFFIX = ".lock"
 READER = ".reader-"
 POLL = 0.1  # seconds
+PATIENCE = 10.0  # seconds for a file that is read, changed and written in some milliseconds
 
 
 class WaitedTooLongError(Exception):
@@ -84,6 +87,34 @@ def locked(runs_dir: Path, name: str, *, waiting: Waiting = NO_END) -> Iterator[
         yield
     finally:
         _leave(lock)
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Be the only one that changes a file, of all threads and processes: read it, then write it.
+
+    Parameters
+    ----------
+    path
+        It need not exist.
+
+    Raises
+    ------
+    DataError
+        Another one does not end.
+    """
+    own = path.resolve()
+    waiting = Waiting(deadline=time.monotonic() + PATIENCE)
+    try:
+        held = ExitStack()
+        held.enter_context(locked(own.parent, own.name, waiting=waiting))
+    except WaitedTooLongError:
+        raise DataError(
+            f"{path}: another program has been changing it for {PATIENCE:.0f} seconds; end that "
+            "one, or try again"
+        ) from None
+    with held:
+        yield
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,22 @@ def test_what_another_has_written_meanwhile_stays(tmp_path: Path) -> None:
     ours.correct(11, 0)
     theirs.correct(12, 1)
     assert dict(ours.correct(13, 0).labels) == {11: 0, 12: 1, 13: 0}
+
+
+def test_corrections_of_two_writers_at_once_are_all_kept(tmp_path: Path) -> None:
+    texts = make_texts([f"text {k}" for k in range(40)])
+
+    def correct(examples: Sequence[int]) -> None:
+        file = CorrectionsFile(tmp_path / "c.csv", texts)
+        for example in examples:
+            file.correct(example, 1)
+        file.take_back(examples[0])
+
+    with ThreadPoolExecutor(2) as writers:
+        list(writers.map(correct, (range(10, 30), range(30, 50))))
+    left = CorrectionsFile(tmp_path / "c.csv", texts).read()
+    assert sorted(left.labels) == [*range(11, 30), *range(31, 50)]
+    assert list(tmp_path.iterdir()) == [tmp_path / "c.csv"]
 
 
 def test_corrections_of_texts_that_are_not_here_stay_and_are_counted(tmp_path: Path) -> None:

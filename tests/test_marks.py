@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,60 @@ def test_marks_that_somebody_else_made_meanwhile_are_kept(tmp_path: Path) -> Non
     two.mark(3, "mislabelled")
     one.mark(0, "mislabelled")
     assert [open_marks(tmp_path)[k] for k in (0, 1, 3)] == [*MARKS[:2], "mislabelled"]
+
+
+def test_marks_of_two_writers_at_once_are_all_kept(tmp_path: Path) -> None:
+    errors = errors_of([0, 1] * 20, [1, 0] * 20, n_classes=2)
+
+    def mark(examples: range) -> None:
+        marks = open_marks(tmp_path, errors)
+        for example in examples:
+            marks.mark(example, "ambiguous")
+
+    with ThreadPoolExecutor(2) as writers:
+        list(writers.map(mark, (range(20), range(20, 40))))
+    assert open_marks(tmp_path, errors).counts["ambiguous"] == 40
+    assert list(tmp_path.iterdir()) == [tmp_path / "marks.csv"]
+
+
+RETRAINED = errors_of([0, 1, 1, 0], [0, 1, 1, 1], n_classes=2)  # example 1 is right by now
+
+
+def test_mark_of_what_the_model_no_longer_says_is_counted_apart_and_kept(tmp_path: Path) -> None:
+    marks = open_marks(tmp_path)
+    marks.mark(1, "model's fault")
+    marks.mark(3, "mislabelled")
+    again = open_marks(tmp_path, RETRAINED)
+    assert (again[1], again[3]) == (None, "mislabelled")
+    assert again.earlier(1) == "model's fault, made when the model said class 0"
+    assert again.earlier(3) is None
+    assert again.counts == {"mislabelled": 1, "ambiguous": 0, "model's fault": 0}
+    assert (again.n_earlier, len(again)) == (1, 2)
+    again.mark(2, "ambiguous")
+    table = pd.read_csv(marks.path)
+    assert table["example_id"].tolist() == [1, 3, 2]
+    assert table["predicted"][0] == "class 0"
+    assert open_marks(tmp_path).counts["model's fault"] == 1
+
+
+def test_mark_that_was_made_before_a_label_was_corrected_says_so(tmp_path: Path) -> None:
+    open_marks(tmp_path).mark(1, "mislabelled")
+    corrected = errors_of([0, 0, 1, 0], [0, 0, 1, 1], n_classes=2)
+    marks = open_marks(tmp_path, corrected)
+    assert marks[1] is None
+    assert marks.earlier(1) == "mislabelled, made when the label was class 1"
+
+
+def test_earlier_mark_is_made_again_or_taken_away(tmp_path: Path) -> None:
+    open_marks(tmp_path).mark(1, "ambiguous")
+    marks = open_marks(tmp_path, RETRAINED)
+    marks.mark(1, "ambiguous")
+    assert (marks[1], marks.earlier(1), marks.n_earlier) == ("ambiguous", None, 0)
+    assert pd.read_csv(marks.path)["predicted"].tolist() == ["class 1"]
+    before = open_marks(tmp_path)
+    assert before.earlier(1) == "ambiguous, made when the model said class 1"
+    before.mark(1, None)
+    assert len(open_marks(tmp_path)) == 0
 
 
 def test_text_that_csv_finds_hard_comes_back(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from nbutils.views.confusion_grid import lay_out
 from nbutils.widgets.base import WIDGET_MIME
 from nbutils.widgets.confusion import ConfusionExplorer
 
+ISOLATES = "\u2068\u2069"
+
 
 def explore(folder: Path, errors: Errors) -> ConfusionExplorer:
     """Return an explorer of a model that does not exist: nothing here may load it."""
@@ -191,6 +193,26 @@ def test_marks_are_continued_by_the_next_explorer(tmp_path: Path) -> None:
     assert again._panel.marks.value == "model's fault"
     assert "1 marked so far" in repr(again)
     assert "1 model" in again.twin._repr_html_()
+
+
+def test_mark_of_what_an_older_model_said_is_shown_as_such(tmp_path: Path) -> None:
+    explore(tmp_path, errors_of([0, 1, 1], [0, 0, 0], n_classes=2)).mark("model's fault")
+    marked = int(pd.read_csv(tmp_path / "marks.csv")["example_id"][0])
+    explorer = explore(tmp_path, errors_of([0, 1, 1], [0, 1, 1], n_classes=2))
+    explorer.choose("class 1", "class 1")
+    explorer.select(marked)
+    panel = explorer._panel
+    said = "model's fault, made when the model said class 0"
+    assert panel.marks.value == "none"
+    assert f"Marked {said}." in text_of(panel.earlier.value)
+    (line,) = [line for line, known in explorer._list.lines.options if known == marked]
+    assert f"[{said}]" in line.translate(dict.fromkeys(map(ord, ISOLATES)))
+    assert "0 marked so far" in repr(explorer)
+    assert "1 more is kept, made when model or label said otherwise" in repr(explorer)
+    panel.marks.value = "ambiguous"
+    assert panel.earlier.value == ""
+    assert "1 marked so far" in repr(explorer)
+    assert "more" not in repr(explorer)
 
 
 def test_file_of_other_data_is_refused_and_never_written_over(tmp_path: Path) -> None:

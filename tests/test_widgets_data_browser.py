@@ -14,9 +14,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from browsed import make_texts
 
+import nbutils
 from nbutils.checkpoints.loading import load_tokenizer
+from nbutils.data.browsing import Wanted
+from nbutils.data.corrections import load_corrections
 from nbutils.data.duplicates import find_duplicates
 from nbutils.data.labelled_texts import LabelledTexts
 from nbutils.data.prepared import load_prepared
@@ -24,7 +28,9 @@ from nbutils.data.preparing import prepare_data
 from nbutils.errors import DataError, ParameterError
 from nbutils.params.cutting import Cutting
 from nbutils.params.data_prep import DataPrepParams
-from nbutils.widgets import DataBrowser
+from nbutils.params.fine_tune import FineTuneParams
+from nbutils.params.study import Study
+from nbutils.widgets import DataBrowser, ParameterForm
 from nbutils.widgets.label_editor import KEEP, LEAVE_OUT, SET
 from nbutils.widgets.text_rows import PAGE
 
@@ -106,6 +112,60 @@ def test_search_waits_for_quiet_and_marks_what_it_found(browse: Any) -> None:
     assert shown(browser) == ["15"]
     assert browser.wanted.words == 'film "text 5"'
     assert "<mark>text 5</mark> <mark>film</mark>" in everything(browser)
+
+
+def type_during(
+    browser: DataBrowser, wanted: Wanted, letters: str, patch: pytest.MonkeyPatch
+) -> None:
+    """Let letters be typed into the search box while the texts that are wanted are looked for."""
+    find = browser._browsing.find
+
+    def find_meanwhile(now: Wanted, **given: Any) -> Any:
+        if now == wanted:
+            browser.filters.controls["words"].value = letters
+        return find(now, **given)
+
+    patch.setattr(browser._browsing, "find", find_meanwhile)
+
+
+def wait_for_words(browser: DataBrowser, words: str) -> None:
+    limit = time.monotonic() + 20
+    while browser.wanted.words != words and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert browser.wanted.words == words
+
+
+def test_letters_typed_during_a_search_stay_and_are_searched_for(
+    browse: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = browse(many())
+    words = browser.filters.controls["words"]
+    type_during(browser, Wanted(words="text 1"), "text 15", monkeypatch)
+    words.value = "text 1"
+    wait_for_words(browser, "text 15")
+    assert words.value == "text 15"
+    assert shown(browser) == ["25"]
+
+
+def test_letters_typed_while_filters_are_cleared_stay_and_are_searched_for(
+    browse: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = browse(many())
+    browser.filter(words="film", split="test")
+    type_during(browser, Wanted(), "text 15", monkeypatch)
+    browser.filters.clear.click()
+    controls = browser.filters.controls
+    assert (controls["words"].value, controls["split"].value) == ("text 15", "")
+    wait_for_words(browser, "text 15")
+    assert shown(browser) == ["25"]
+
+
+def test_letters_that_are_not_searched_for_yet_are_cleared(browse: Any) -> None:
+    browser = browse(many())
+    browser.filters.controls["words"].value = "no such words"
+    browser.filters.clear.click()
+    assert browser.filters.controls["words"].value == ""
+    assert len(browser.found) == 30
 
 
 def test_pages_are_turned_and_end_where_the_texts_do(browse: Any) -> None:
@@ -314,6 +374,49 @@ def test_labels_that_another_file_has_corrected_already_are_warned_of(
     assert "Caution" not in everything(used)
 
 
+def test_saving_says_how_data_prep_comes_to_read_the_file(browse: Any, tmp_path: Path) -> None:
+    texts, file = many(), tmp_path / "c.csv"
+    browser = browse(texts)
+    browser.correct(10, "pos")
+    said = html.unescape(re.sub("<[^>]+>", "", browser.view.children[-1].value))
+    assert "runs again" not in said
+    line = re.search(r"data_prep: \{.*?\}", said)
+    assert line is not None
+    study = Study.of({"name": "s", **yaml.safe_load(line[0])})
+    path = re.search(r"or by (\S+) in the form of 01_data_prep, field label_corrections\.", said)
+    assert path is not None
+    form = ParameterForm(DataPrepParams.of({}))
+    form.set(label_corrections=path[1])
+    for params in (study.data_prep, form.params):
+        assert load_corrections(params, texts).labels == {10: 1}
+    below = plain(browser._lines["corrections"].value)
+    assert "In the form of 01_data_prep, " in below
+    assert str(file) in below
+
+
+def test_saving_into_the_file_that_data_prep_has_read_asks_for_nothing_else(
+    browse: Any, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    browser = browse(replace(many(), corrections={"file": "c.csv"}))
+    browser.correct(10, "pos")
+    assert status(browser).endswith("Data prep reads this file, and puts it in when it runs again.")
+    assert "study file" not in plain(everything(browser))
+
+
+def test_file_of_the_same_name_in_the_project_is_not_taken_for_the_one_that_was_read(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    monkeypatch.chdir(tmp_path)  # what was read was another folder's
+    texts = replace(many(), corrections={"file": "up-corrections.csv"})
+    browser = DataBrowser(texts, tokenizer=tokenizer, tokens=Cutting(8))
+    browser.correct(10, "pos")
+    assert f'{{label_corrections: "{tmp_path / "up-corrections.csv"}"}}' in status(browser)
+
+
 def test_every_control_has_a_name_and_no_name_is_html(browse: Any) -> None:
     browser = browse(make_texts(["a", "b"], meta_year=[1.0, 2.0]))
     controls = [part for part in widgets_of(browser.view) if hasattr(part, "description")]
@@ -371,6 +474,28 @@ def test_finished_folder_is_browsed_corrected_and_prepared_again(
     assert label == ((0,) if several else 0)
     assert texts.label_names[0] == name
     assert texts.corrections["corrected"] + texts.corrections["confirmed"] == 1
+
+
+def test_text_is_cut_as_the_given_model_cuts_it(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    reviews.to_csv(tmp_path / "d.csv", index=False)
+    (tmp_path / "data").mkdir()
+    values = {"dataset": str(tmp_path / "d.csv"), "tokenizer": str(tiny_bert), "max_length": 10}
+    prepare_data(DataPrepParams.of({**values, "baseline": False}), tmp_path / "data")
+    recipe = FineTuneParams.of(
+        {"model": str(tiny_bert), "epochs": 1, "max_length": 8, "precision": "fp32"}
+    )
+    labels = reviews["label"].tolist()
+    nbutils.fine_tune(reviews["text"].tolist(), labels, params=recipe).save(tmp_path / "model")
+    read = []
+    for model in (None, tiny_bert, tmp_path / "model"):
+        browser = DataBrowser.of_folder(tmp_path / "data", model=model)
+        assert browser.view is not None
+        browser.choose(int(browser.found[0]))
+        read.append(plain(browser.reader.tokens.value))
+    between = [said.split("[SEP]")[0].split("[CLS]")[1].split() for said in read]
+    assert [len(tokens) + 2 for tokens in between] == [10, 10, 8]
 
 
 def test_tokenizer_that_cannot_be_loaded_leaves_the_text_to_read_and_correct(browse: Any) -> None:

@@ -1,7 +1,8 @@
 """What somebody thinks of mistakes: the label is wrong, the text is ambiguous, or the model failed.
 
 A CSV file that is written whole after every mark. It is read again before that if somebody else has
-changed it; a file that is of other data, or damaged, is left as it is.
+changed it; a file that is of other data, or damaged, is left as it is. A mark judges what a model
+said of a label: once either is another one, the mark is kept, and does not count any more.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from nbutils.artifacts import write_text
 from nbutils.data.delimited_files import find_delimited_columns, read_fields
 from nbutils.data.text_files import refuse_empty, refuse_other_encodings
 from nbutils.errors import DataError, suggest
+from nbutils.locks import changing
 
 MARKS = ("mislabelled", "ambiguous", "model's fault")
 FIRST = ("example_id", "split", "label", "predicted", "mark")
+JUDGED = {"label": "the label was", "predicted": "the model said"}
 MEND = "move it away to begin anew"
 
 
@@ -46,20 +49,32 @@ class Marks:
         self.path, self._held_out = path, held_out
         self._content: bytes | None = None
         self._rows: dict[int, dict[str, Any]] = {}
+        self._earlier: dict[int, str] = {}  # by example, when its mark was made
 
     def __len__(self) -> int:
+        """Return how many examples the file has, also those of earlier marks."""
         return len(self._rows)
 
     def __getitem__(self, example_id: int) -> str | None:
-        """Return the mark of an example, None where it has none."""
+        """Return the mark of an example, None where it has none, or an earlier one."""
         row = self._rows.get(example_id)
-        return None if row is None else str(row["mark"])
+        return None if row is None or example_id in self._earlier else str(row["mark"])
+
+    def earlier(self, example_id: int) -> str | None:
+        """Return a mark that was made of another prediction or label, and of which; or None."""
+        when = self._earlier.get(example_id)
+        return None if when is None else f"{self._rows[example_id]['mark']}, made when {when}"
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many examples have each of `MARKS`."""
-        given = [row["mark"] for row in self._rows.values()]
+        """How many examples have each of `MARKS`, without the earlier ones."""
+        given = [row["mark"] for key, row in self._rows.items() if key not in self._earlier]
         return {mark: given.count(mark) for mark in MARKS}
+
+    @property
+    def n_earlier(self) -> int:
+        """How many marks were made of another prediction or label than the example has now."""
+        return len(self._earlier)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -77,8 +92,8 @@ class Marks:
         content = self._read_bytes()
         if content == self._content:
             return
-        self._rows = {} if content is None else self._parse()
-        self._content = content
+        rows = {} if content is None else self._parse()
+        self._rows, self._earlier, self._content = rows, self._find_earlier(rows), content
 
     def mark(self, example_id: int, mark: str | None) -> None:
         """Mark an example, and save that at once.
@@ -99,14 +114,28 @@ class Marks:
             raise DataError(f"expected a mark, found {mark!r}{suggest(mark, MARKS)}")
         if example_id not in self._held_out:
             raise DataError(f"example {example_id}: expected the id of a held-out example")
-        self.read()
-        if mark == self[example_id]:
-            return
-        rows = {known: row for known, row in self._rows.items() if known != example_id}
-        if mark is not None:
-            (row,) = self._held_out.find([example_id]).to_dict("records")
-            rows[example_id] = {str(name): value for name, value in row.items()} | {"mark": mark}
-        self._write(rows)
+        with changing(self.path):
+            self.read()
+            if mark == self[example_id] and example_id not in self._earlier:
+                return
+            rows = {known: row for known, row in self._rows.items() if known != example_id}
+            if mark is not None:
+                (row,) = self._held_out.find([example_id]).to_dict("records")
+                rows[example_id] = {str(key): value for key, value in row.items()} | {"mark": mark}
+            self._write(rows)
+            self._earlier.pop(example_id, None)
+
+    def _find_earlier(self, rows: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
+        now = self._held_out.find(rows).to_dict("records")
+        said = {
+            example_id: [
+                f"{words} {row[name]}"
+                for name, words in JUDGED.items()
+                if not _same(row[name], own[name])
+            ]
+            for (example_id, row), own in zip(rows.items(), now, strict=True)
+        }
+        return {example_id: " and ".join(parts) for example_id, parts in said.items() if parts}
 
     def _write(self, rows: dict[int, dict[str, Any]]) -> None:
         table = pd.DataFrame(list(rows.values()), columns=list(self.columns))
@@ -161,9 +190,13 @@ class Marks:
         if mark not in MARKS:
             raise DataError(f"{where}: expected a mark, found {mark!r}{suggest(mark, MARKS)}")
         for name in self._held_out.text_columns:
-            # Spreadsheets change blanks and line ends when they save.
-            if str(known[name]).split() != row[name].split():
+            if not _same(row[name], known[name]):
                 raise DataError(
                     f"{where}: its {name} is not that of example {row['example_id']} here; the "
                     f"file is of other data, or was edited: {MEND}"
                 )
+
+
+def _same(field: Any, known: Any) -> bool:
+    # Spreadsheets change blanks and line ends when they save.
+    return str(field).split() == str(known).split()

@@ -24,6 +24,7 @@ from nbutils.data.correction_fields import (
 from nbutils.data.delimited_files import DELIMITERS, read_fields
 from nbutils.errors import DataError
 from nbutils.label_sets import say_labels
+from nbutils.locks import changing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,8 +59,9 @@ class FilledIn:
 class CorrectionsFile:
     """Corrected labels in a CSV or TSV file with the columns of `label_suspects.csv`.
 
-    The file is read again before each change, and written whole or not at all. Rows and columns
-    that others put there stay. A file of other data is refused, and left as it is.
+    The file is read again before each change, and written whole or not at all; writers at the same
+    time take turns. Rows and columns that others put there stay. A file of other data is refused,
+    and left as it is.
 
     Parameters
     ----------
@@ -112,15 +114,16 @@ class CorrectionsFile:
             cannot be told in it.
         """
         said = self._say(label)
-        columns, rows = self._load()
-        self._check(rows)
-        own = [row for row in rows if int(row[ID]) == example_id]
-        if not own:
-            own = [self._new_row(example_id, columns)]
-            rows.extend(own)
-        for row in own:
-            row[FILLED] = said
-        return self._write(columns, rows)
+        with changing(self.path):
+            columns, rows = self._load()
+            self._check(rows)
+            own = [row for row in rows if int(row[ID]) == example_id]
+            if not own:
+                own = [self._new_row(example_id, columns)]
+                rows.extend(own)
+            for row in own:
+                row[FILLED] = said
+            return self._write(columns, rows)
 
     def take_back(self, example_id: int) -> FilledIn:
         """Take a correction out of the file; the text keeps its label.
@@ -130,14 +133,15 @@ class CorrectionsFile:
         DataError
             There is none of this text, or the file cannot be read or is of other data.
         """
-        columns, rows = self._load()
-        self._check(rows)
-        own = [row for row in rows if int(row[ID]) == example_id and row[FILLED].strip()]
-        if not own:
-            raise DataError(f"{self.path}: example {example_id} has no correction to take back")
-        for row in own:
-            row[FILLED] = ""
-        return self._write(columns, [row for row in rows if row not in own or _says_more(row)])
+        with changing(self.path):
+            columns, rows = self._load()
+            self._check(rows)
+            own = [row for row in rows if int(row[ID]) == example_id and row[FILLED].strip()]
+            if not own:
+                raise DataError(f"{self.path}: example {example_id} has no correction to take back")
+            for row in own:
+                row[FILLED] = ""
+            return self._write(columns, [row for row in rows if row not in own or _says_more(row)])
 
     def _load(self) -> tuple[list[str], list[Row]]:
         """Return the columns of the file, and its rows; a new file has none."""
@@ -234,10 +238,22 @@ class CorrectionsFile:
 
 def parameter_line(path: Path) -> str:
     """Return the lines of a study file that make data prep read these corrections."""
+    return f"data_prep:\n  {_parameter(path)}"
+
+
+def say_parameter(path: Path) -> str:
+    """Return where data prep is told to read these corrections: in a study file, in a form."""
+    return (
+        f"by data_prep: {{{_parameter(path)}}} in a study file, or by {path} in the form of "
+        f"01_data_prep, field {PARAMETER}"
+    )
+
+
+def _parameter(path: Path) -> str:
     import json
 
-    quoted = json.dumps(str(path), ensure_ascii=False)  # is YAML too, whatever the path holds
-    return f"data_prep:\n  {PARAMETER}: {quoted}"
+    # JSON is YAML too, whatever the path holds
+    return f"{PARAMETER}: {json.dumps(str(path), ensure_ascii=False)}"
 
 
 def _says_more(row: Row) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from nbutils.data.correction_fields import PARAMETER
 from nbutils.data.corrections_file import FilledIn, parameter_line
 from nbutils.data.text_search import find_spans
 from nbutils.escaping import escape_text, plain_attribute, render_text
@@ -106,15 +107,27 @@ def render_copies(copies: pd.DataFrame, *, near_known: bool) -> str:
     return f"<p><b>Copies of it: {len(copies):,}.</b>{unknown}</p><ul>{items}{rest}</ul>"
 
 
-def render_corrections(filled: FilledIn, path: Path) -> str:
-    """Return how many corrections are on file, and what makes data prep read them."""
+def render_corrections(filled: FilledIn, path: Path, *, is_read: bool) -> str:
+    """Return how many corrections are on file, and what makes data prep read them.
+
+    Parameters
+    ----------
+    filled, path
+        What the file says, and where it is.
+    is_read
+        Whether data prep has been told already.
+    """
     if not len(filled):
         return f"<p>No label is corrected yet. Corrections are saved in {_code(str(path))}</p>"
     elsewhere = f", {filled.elsewhere:,} of texts that are not here" if filled.elsewhere else ""
     corrections = "1 correction" if len(filled) == 1 else f"{len(filled):,} corrections"
+    counted = f"<b>{corrections}</b>{elsewhere} in {_code(str(path))}"
+    if is_read:
+        return f"<p>{counted} Data prep reads them.</p>"
     return (
-        f"<p><b>{corrections}</b>{elsewhere} in {_code(str(path))} In a study file, these lines "
-        f"make data prep read them:</p><pre>{escape_text(parameter_line(path))}</pre>"
+        f"<p>{counted} In the form of 01_data_prep, this path in the field "
+        f"<code>{PARAMETER}</code> makes data prep read them; in a study file, these lines do:</p>"
+        f"<pre>{escape_text(parameter_line(path))}</pre>"
     )
 
 

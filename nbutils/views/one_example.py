@@ -25,7 +25,9 @@ TEXTS = ("text", "text_pair")
 ISOLATE, END = "\u2068", "\u2069"  # keep a text that runs right to left from turning its line
 
 
-def say_line(row: Mapping[Any, Any], *, mark: str | None, labels: bool) -> str:
+def say_line(
+    row: Mapping[Any, Any], *, mark: str | None, earlier: str | None = None, labels: bool
+) -> str:
     """Return an example as a line of plain text: confidence, mark, and how its text begins.
 
     Parameters
@@ -34,11 +36,14 @@ def say_line(row: Mapping[Any, Any], *, mark: str | None, labels: bool) -> str:
         `example_id, label, predicted, text[, text_pair], confidence`.
     mark
         Of somebody; None: it has none.
+    earlier
+        A mark that was made of another prediction or label, and of which; None: there is none.
     labels
         Whether to name its label and its prediction.
     """
     parts = [f"{100 * row['confidence']:.1f} %"]
     parts += [f"[{mark}]"] if mark else []
+    parts += [f"[{_begin(earlier, 90)}]"] if earlier else []
     parts += [_begin(f"{row['label']} as {row['predicted']}", 60)] if labels else []
     texts = " | ".join(_begin(row[name], BEGINNING) for name in TEXTS if name in row)
     return f"{' · '.join(parts)} · {row['example_id']}: {texts}"

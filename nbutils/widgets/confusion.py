@@ -130,7 +130,8 @@ class ConfusionExplorer(Widget):
                 self.marks.mark(row["example_id"], mark)
                 self._refusal = ""
             finally:
-                self._panel.show_mark(self.marks[row["example_id"]])
+                known = row["example_id"]
+                self._panel.show_mark(self.marks[known], earlier=self.marks.earlier(known))
                 self._show_count()
                 self._show_page()
 
@@ -236,8 +237,9 @@ class ConfusionExplorer(Widget):
         page, several = self._listed.page(self._page, size=PAGE), None in self._cell
         found = self._held_out.find(page.example_ids).assign(confidence=page.confidences)
         rows = found.to_dict("records")
-        lines = [say_line(row, mark=self.marks[row["example_id"]], labels=several) for row in rows]
         ids = [row["example_id"] for row in rows]
+        marks = [{"mark": self.marks[known], "earlier": self.marks.earlier(known)} for known in ids]
+        lines = [say_line(row, **own, labels=several) for row, own in zip(rows, marks, strict=True)]
         self._list.show(tuple(zip(lines, ids, strict=True)), chosen=self.example_id)
         self._list.number(self._page, pages=self._listed.pages(PAGE))
 
@@ -256,7 +258,8 @@ class ConfusionExplorer(Widget):
             label_names=self._model.errors.label_names,
         )
         text = scroll(render_example(self._row), label="the text")
-        self._panel.show(text + table._repr_html_(), mark=self.marks[example_id])
+        mark, earlier = self.marks[example_id], self.marks.earlier(example_id)
+        self._panel.show(text + table._repr_html_(), mark=mark, earlier=earlier)
 
     def _read_row(self) -> dict[Any, Any]:
         if not self._row:
@@ -276,6 +279,8 @@ class ConfusionExplorer(Widget):
         self._panel.count.value = shown or render_text(self._count_marks())
 
     def _count_marks(self) -> str:
-        n, counts = len(self.marks), self.marks.counts
+        counts, more = self.marks.counts, self.marks.n_earlier
         kinds = ", ".join(f"{count:,} {mark}" for mark, count in counts.items())
-        return f"{n:,} marked so far, in {self.marks.path.name}: {kinds}."
+        said = f"{sum(counts.values()):,} marked so far, in {self.marks.path.name}: {kinds}."
+        kept = f" {more:,} more {'is' if more == 1 else 'are'} kept, made when model or label said"
+        return f"{said}{kept} otherwise." if more else said

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from nbutils.data.browsing import Browsing, Wanted
@@ -82,7 +83,8 @@ class DataBrowser(Widget):
         self.wanted = Wanted()
         self.chosen: int | None = None
         self._found = self._browsing.find(self.wanted)
-        self._start, self._filling = 0, False
+        self._start = 0
+        self._filling: int | None = None  # the thread that fills the controls in
 
     @classmethod
     def of_folder(
@@ -99,7 +101,8 @@ class DataBrowser(Widget):
         data_dir
             The folder.
         model
-            A checkpoint whose tokenizer reads; none: the one that data prep counted with.
+            A checkpoint whose tokenizer reads, and which cuts as it was trained to, if it was here;
+            none: the one that data prep counted with, cut as there.
         corrections
             As for the class.
 
@@ -107,6 +110,8 @@ class DataBrowser(Widget):
         ------
         DataError
             The folder is not finished.
+        CheckpointError
+            The model does not say how it cuts.
         """
         from nbutils.data.prepared import load_card, load_prepared
 
@@ -114,7 +119,7 @@ class DataBrowser(Widget):
         return cls(
             load_prepared(data_dir),
             tokenizer=model or card["tokens"]["tokenizer"],
-            tokens=Cutting.of(card["tokens"]),
+            tokens=_find_cutting(model) or Cutting.of(card["tokens"]),
             copies=card["duplicates"]["near_threshold"],
             corrections=corrections,
         )
@@ -233,7 +238,8 @@ class DataBrowser(Widget):
         filters = TextFilters(
             self._browsing,
             changed=self.answering(self._choose_filters),
-            typed=lambda change: None if self._filling else searching(change),
+            # what others fill in is searched for by them; what is typed meanwhile is not
+            typed=lambda change: None if self._filling == get_ident() else searching(change),
         )
         filters.clear.on_click(self.answering(lambda _: self.clear()))
         return filters
@@ -288,22 +294,29 @@ class DataBrowser(Widget):
         )
 
     def _choose_filters(self, _: Any) -> None:
-        if not self._filling and self.filters.read() != self.wanted:
-            self._want(self.filters.read())
+        wanted = self.filters.read()
+        if self._filling is None and wanted != self.wanted:
+            self._search(wanted)  # the controls stay: somebody may be typing on
+            self._show_page()
 
     def _want(self, wanted: Wanted) -> None:
+        typed = self.filters.typed
+        self._search(wanted)
+        self._filling = get_ident()
+        try:
+            self.filters.write(wanted, since=typed)
+        finally:
+            self._filling = None
+        self._show_page()
+
+    def _search(self, wanted: Wanted) -> None:
         searching = wanted.copies is not None and not self._browsing.copies_known
         if searching:
             self.say(f"Looking for near copies among {len(self._browsing):,} texts, this once …")
         self._found = self._browsing.find(wanted, corrected=self._corrections.labels)
         if searching:
             self.say("Near copies are known now.")
-        self.wanted, self._start, self._filling = wanted, 0, True
-        try:
-            self.filters.write(wanted)
-        finally:
-            self._filling = False
-        self._show_page()
+        self.wanted, self._start = wanted, 0
 
     def _show_page(self) -> None:
         rows = self._found[self._start : self._start + PAGE]
@@ -369,4 +382,14 @@ class DataBrowser(Widget):
         self._corrections.correct(example_id, label)
         self._show_corrected()
         said = self._corrections.say(label)
-        self.say(f"Saved: example {example_id}, {said}. Data prep puts it in when it runs again.")
+        self.say(f"Saved: example {example_id}, {said}. {self._corrections.say_next()}")
+
+
+def _find_cutting(model: Path | str | None) -> Cutting | None:
+    """Return how a model that was fine-tuned here cuts its texts; None: it does not say."""
+    if model is None or not Path(model).is_dir():
+        return None
+    from nbutils.training.classifier import PREPROCESSING_FILE
+    from nbutils.training.saved import load_cutting
+
+    return load_cutting(model) if (Path(model) / PREPROCESSING_FILE).exists() else None

@@ -45,6 +45,7 @@ class ExamplePanel:
 
         self._answers, self._quiet = answers, False
         self.text, self.count, self.words, self.near = (ipywidgets.HTML() for _ in range(4))
+        self.earlier = ipywidgets.HTML()
         self.marks = ipywidgets.ToggleButtons(description="mark", options=(NO_MARK, *MARKS))
         self.marks.style.button_width = "auto"
         wide = ipywidgets.Layout(width="auto")
@@ -56,15 +57,16 @@ class ExamplePanel:
         row = ipywidgets.Layout(flex_flow="row wrap", grid_gap="0 1em")
         marking = ipywidgets.HBox([self.marks, self.count], layout=row)
         asking = ipywidgets.HBox([self.why, self.who], layout=row)
-        self.box = ipywidgets.VBox([self.text, marking, asking, self.words, self.near])
+        answered = [asking, self.words, self.near]
+        self.box = ipywidgets.VBox([self.text, marking, self.earlier, *answered])
 
-    def show(self, text: str, *, mark: str | None) -> None:
+    def show(self, text: str, *, mark: str | None, earlier: str | None = None) -> None:
         """Show an example, without the answers for the one before; "": there is none."""
         self.text.value = dress(text)
         self.words.value = self.near.value = ""
         for control in (self.marks, self.why, self.who):
             control.disabled = not text
-        self.show_mark(mark)
+        self.show_mark(mark, earlier=earlier)
 
     @contextmanager
     def working(self, place: Any, doing: str) -> Iterator[None]:
@@ -76,8 +78,10 @@ class ExamplePanel:
             place.value = ""
             raise
 
-    def show_mark(self, mark: str | None) -> None:
-        """Show the mark that is saved."""
+    def show_mark(self, mark: str | None, *, earlier: str | None = None) -> None:
+        """Show the mark that is saved, or an earlier one that is no answer any more."""
+        said = f"Marked {earlier}. Choose a mark to replace it."
+        self.earlier.value = render_text(said) if earlier else ""
         self._quiet = True
         try:
             self.marks.value = mark or NO_MARK

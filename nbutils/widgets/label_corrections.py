@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nbutils.artifacts import project_dir
 from nbutils.data.correction_fields import Label, read_label, say_label
-from nbutils.data.corrections_file import CorrectionsFile, FilledIn
+from nbutils.data.corrections_file import CorrectionsFile, FilledIn, say_parameter
 from nbutils.data.labelled_texts import LabelledTexts
 from nbutils.errors import DataError, suggest
 from nbutils.escaping import render_text
@@ -34,7 +34,7 @@ class LabelCorrections:
     """
 
     def __init__(self, texts: LabelledTexts, path: Path | str | None) -> None:
-        self._texts = texts
+        self._texts, self._is_given = texts, path is not None
         self._file = CorrectionsFile(path or _default_file(texts.source), texts)
         self._filled, self._refusal = self._read()
 
@@ -84,11 +84,23 @@ class LabelCorrections:
         """Take a correction out of the file; see `CorrectionsFile.take_back`."""
         self._filled, self._refusal = self._file.take_back(example_id), ""
 
+    @property
+    def is_read(self) -> bool:
+        """Whether data prep has read this file: it is given, and has the name of what was read."""
+        return self._is_given and self._texts.corrections.get("file") == self.path.name
+
+    def say_next(self) -> str:
+        """Return what makes data prep put in what is saved."""
+        if self.is_read:
+            return "Data prep reads this file, and puts it in when it runs again."
+        return f"Data prep puts it in once it is told to read it, {say_parameter(self.path)}."
+
     def render(self) -> str:
         """Return how many there are, where, and how data prep reads them, as HTML."""
         if self._refusal:
             return f"<p><b>Not used:</b> {render_text(self._refusal, limit=2000)}</p>"
-        return self._caution() + render_corrections(self._filled, self.path)
+        told = render_corrections(self._filled, self.path, is_read=self.is_read)
+        return self._caution() + told
 
     def _caution(self) -> str:
         used = self._texts.corrections.get("file")

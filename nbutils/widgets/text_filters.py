@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nbutils.data.browsing import ORDERS, Browsing, Wanted
@@ -80,8 +80,22 @@ class TextFilters:
             order=said["order"],
         )
 
-    def write(self, wanted: Wanted) -> None:
-        """Let the controls say what is wanted."""
+    @property
+    def typed(self) -> dict[str, str]:
+        """What the boxes say that are typed into, by name."""
+        return {name: control.value for name, control in self._typing.items()}
+
+    def write(self, wanted: Wanted, *, since: Mapping[str, str]) -> None:
+        """Let the controls say what is wanted.
+
+        Parameters
+        ----------
+        wanted
+            What that is.
+        since
+            What `typed` was before: a box that says something else now is being typed into, and
+            keeps it.
+        """
         column, value = wanted.metadata or (ANY, "")
         said = {
             "words": wanted.words,
@@ -97,7 +111,8 @@ class TextFilters:
         }
         self._like = wanted.like
         for name, control in self.controls.items():
-            control.value = said[name]
+            if name not in since or control.value == since[name]:
+                control.value = said[name]
 
     def _make_search(self) -> Any:
         import ipywidgets as w
