@@ -138,7 +138,8 @@ class Desk:
         """Change JupyterLab's theme: ``Light`` or ``Dark``."""
         choose = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
         self.page.evaluate(choose, f"JupyterLab {name}")
-        self.page.locator(f"body[data-jp-theme-name='JupyterLab {name}']").wait_for(state="attached")
+        changed = self.page.locator(f"body[data-jp-theme-name='JupyterLab {name}']")
+        changed.wait_for(state="attached")
 
     def wait_until_idle(self, *, seconds: float) -> None:
         """Wait until no cell waits or runs any more."""

@@ -173,7 +173,7 @@ def test_cell_of_the_confusion_opens_its_examples_and_one_is_marked(
     number.click()
     cell.get_by_text(re.compile(rf" predicted .*: {count} text")).first.wait_for(timeout=10_000)
     cell.get_by_role("button", name="ambiguous").click()
-    path = project / "runs" / "error_analysis" / "interactive" / "marks.csv"
+    path = project / "interactive-marks.csv"
     wait_until(path.is_file, seconds=10, what="the file of marks")
     with path.open(encoding="utf-8", newline="") as stream:
         assert [row["mark"] for row in csv.DictReader(stream)] == ["ambiguous"]
