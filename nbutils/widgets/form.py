@@ -207,7 +207,7 @@ class ParameterForm(Widget, Generic[Section]):
             self.save(replace=bool(before))
 
     def _fill(self, values: dict[str, Any]) -> None:
-        if "view" not in self.__dict__:
+        if "_whole" not in self.__dict__:
             return
         with self._filled():
             for name, value in values.items():
