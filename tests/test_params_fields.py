@@ -86,15 +86,14 @@ def test_limits_and_choices_are_those_of_the_schema() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "step"), [("learning_rate", 1e-5), ("weight_decay", 0.01), ("label_smoothing", 0.1)]
-)
-def test_arrow_keys_step_by_a_round_part_of_the_default(name: str, step: float) -> None:
-    assert TUNE[name].step == pytest.approx(step)
-
-
-@pytest.mark.parametrize(
     ("model", "name", "typed", "meant"),
     [
+        (FineTuneParams, "epochs", "12", 12),
+        (FineTuneParams, "epochs", "1e3", "1e3"),
+        (FineTuneParams, "epochs", "3.7", "3.7"),
+        (FineTuneParams, "epochs", "none", "none"),
+        (FineTuneParams, "learning_rate", "1e-4", 1e-4),
+        (FineTuneParams, "learning_rate", "1,5", "1,5"),
         (FineTuneParams, "max_steps", " None ", None),
         (FineTuneParams, "max_steps", "12", "12"),
         (FineTuneParams, "class_weights", "none", "none"),

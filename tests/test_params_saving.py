@@ -193,3 +193,37 @@ def test_folder_that_cannot_be_written_is_said_in_one_line(project: Path) -> Non
     (project / "params").touch()
     with pytest.raises(ParameterError, match=r"params/mine.yaml: cannot be written"):
         save_section(FineTuneParams.of({}), study_path("mine"))
+
+
+@pytest.mark.parametrize("value", [{"epochs": 5}, {"class_weights": {"a": 1.0, "b": 2.0}}])
+@pytest.mark.parametrize("before", [COMMENTED, "name: mine\nseed: 3\n", "{name: mine, seed: 3}\n"])
+def test_line_ends_of_windows_stay(before: str, value: dict[str, object], project: Path) -> None:
+    path = write(before)
+    params = FineTuneParams.of(value)
+    save_section(params, path, replace=True)
+    expected = path.read_bytes().replace(b"\n", b"\r\n")
+    path.write_bytes(before.replace("\n", "\r\n").encode())
+    said = save_section(params, path, replace=True)
+    assert path.read_bytes() == expected
+    assert ("written anew" in said) is before.startswith("{")
+    assert save_section(params, path) == "params/mine.yaml says so already."
+
+
+def test_file_with_line_ends_of_old_macs_is_still_a_study(project: Path) -> None:
+    path = write("")
+    path.write_bytes(b"name: mine\rfine_tune:\r  epochs: 2\rseed: 3\r")
+    save_section(FineTuneParams.of({"epochs": 5, "seed": 9}), path, replace=True)
+    study = load_study(path)
+    assert (study.fine_tune.epochs, study.fine_tune.seed, study.error_analysis.seed) == (5, 9, 3)
+
+
+def test_linked_study_is_written_where_it_stands(project: Path) -> None:
+    path, kept = study_path("mine"), project / "kept"
+    kept.mkdir()
+    path.parent.mkdir()
+    (kept / "study.yaml").write_text(COMMENTED, encoding="utf-8")
+    path.symlink_to(kept / "study.yaml")
+    params = FineTuneParams.of({"epochs": 5})
+    assert save_section(params, path, replace=True).startswith("Saved params/mine.yaml.")
+    assert path.is_symlink()
+    assert load_study(kept / "study.yaml").fine_tune.epochs == 5

@@ -63,12 +63,12 @@ def test_every_parameter_has_an_input_with_its_name_and_its_meaning(
 
 def test_typed_values_are_taken_over_at_once(project: Path) -> None:
     made = form(data_dir="x")
-    made.inputs["epochs"].value = 5
+    made.inputs["epochs"].value = "5"
     made.inputs["max_steps"].value = "12"
     made.inputs["trust_remote_code"].value = True
     made.inputs["class_weights"].value = "{spam: 2}"
     made.inputs["precision"].value = "fp32"
-    made.inputs["learning_rate"].value = 1e-4
+    made.inputs["learning_rate"].value = "1e-4"
     expected = {
         "epochs": 5,
         "max_steps": 12,
@@ -92,25 +92,78 @@ def test_wrong_value_is_explained_beside_its_input_and_nothing_is_taken_over(
     project: Path,
 ) -> None:
     made = form()
-    made.inputs["epochs"].value = 0
-    made.inputs["batch_size"].value = 32
+    made.inputs["epochs"].value = "0"
+    made.inputs["batch_size"].value = "32"
     line = "epochs: should be greater than or equal to 1, found 0"
     (beside,) = [w for w in _all(made.view) if made.inputs["epochs"] in getattr(w, "children", ())]
     assert "Not valid." in shown(beside)
     assert line in shown(beside)
     assert "Not taken over: epochs, batch_size." in shown(made.view)
-    assert made.params == FineTuneParams.of({})
-    made.inputs["epochs"].value = 1
+    with pytest.raises(ParameterError, match="not all values are valid: epochs: should be gr"):
+        _ = made.params
+    made.inputs["epochs"].value = "1"
     assert (made.params.epochs, made.params.batch_size) == (1, 32)
     assert line not in shown(made.view)
     assert "Taken over." in shown(made.view)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("batch_size", "1e3"),
+        ("batch_size", "3.7"),
+        ("batch_size", ""),
+        ("batch_size", "12x"),
+        ("learning_rate", "1,5"),
+        ("learning_rate", ""),
+        ("learning_rate", "inf"),
+    ],
+)
+def test_what_is_no_whole_number_or_no_number_is_refused_and_not_cut(
+    name: str, typed: str, project: Path
+) -> None:
+    made = form()
+    made.inputs[name].value = typed
+    assert f"Not taken over: {name}." in shown(made.view)
+    assert made.inputs[name].value == typed
+    with pytest.raises(ParameterError, match=f"not all values are valid: {name}: should be a "):
+        _ = made.params
+
+
+def test_nothing_is_run_or_saved_by_code_that_is_not_on_the_screen(project: Path) -> None:
+    made = form()
+    assert "nbutils run" in shown(made.view)
+    made.inputs["epochs"].value = "0"
+    for ask in (lambda: made.params, lambda: made.yaml, lambda: made.command, made.save):
+        with pytest.raises(ParameterError, match=r"not all values are valid: epochs: .*; mend"):
+            ask()
+    assert "nbutils run" not in shown(made.view)
+    assert "Once all values are valid" in shown(made.view)
+    assert WIDGET_MIME in made._repr_mimebundle_()
+
+
+def test_value_that_was_typed_as_it_is_counts_as_unchanged_beside_a_wrong_one(
+    project: Path,
+) -> None:
+    made = form()
+    made.inputs["epochs"].value = "0"
+    made.inputs["batch_size"].value = "1"
+    made.inputs["batch_size"].value = str(FineTuneParams.of({}).batch_size)
+    assert "Not taken over: epochs." in shown(made.view)
+
+
+def test_wrong_values_that_were_set_before_the_form_is_shown_are_shown(project: Path) -> None:
+    made = form()
+    made.set(epochs=0, precision="fp17", trust_remote_code="perhaps")
+    assert made.inputs["epochs"].value == "0"
+    assert "Not taken over: " in shown(made.view)
 
 
 def test_wrong_value_in_a_folded_group_is_counted_on_its_button(project: Path) -> None:
     made = form()
     button = find(made.view, "Optimiser and loss")
     assert button.description == "Optimiser and loss (7)"
-    made.inputs["weight_decay"].value = 3.0
+    made.inputs["weight_decay"].value = "3.0"
     assert button.description == "Optimiser and loss (7, 1 changed, 1 not valid)"
 
 
@@ -127,7 +180,7 @@ def test_group_is_opened_and_closed_by_its_button(project: Path) -> None:
 def test_changed_value_is_marked_in_words(project: Path) -> None:
     made = form()
     assert "Changed." not in shown(made.view)
-    made.inputs["epochs"].value = 5
+    made.inputs["epochs"].value = "5"
     assert shown(made.view).count("Changed.") == 1
     assert "Other than the defaults: epochs." in shown(made.view)
 
@@ -142,33 +195,34 @@ def test_list_is_typed_with_commas(project: Path) -> None:
 
 def test_value_that_its_input_cannot_spell_stays_until_somebody_types(project: Path) -> None:
     made = ParameterForm(DataPrepParams.of({"label_separator": " ", "text_column": "none"}))
-    made.inputs["test_size"].value = 0.3
+    made.inputs["test_size"].value = "0.3"
     assert (made.params.label_separator, made.params.text_column) == (" ", "none")
 
 
 def test_reset_goes_back_to_the_cell(project: Path) -> None:
     made = form(epochs=4, max_steps=7)
-    made.inputs["epochs"].value = 0
+    made.inputs["epochs"].value = "0"
     made.inputs["max_steps"].value = "x"
     find(made.view, "Reset").click()
-    assert (made.inputs["epochs"].value, made.inputs["max_steps"].value) == (4, "7")
+    assert (made.inputs["epochs"].value, made.inputs["max_steps"].value) == ("4", "7")
     assert made.params == FineTuneParams.of({"epochs": 4, "max_steps": 7})
 
 
 def test_values_are_set_from_code_with_and_without_a_view(project: Path) -> None:
     made = form()
     made.set(epochs=5)
-    assert made.inputs["epochs"].value == 5
+    assert made.inputs["epochs"].value == "5"
     made.set(epochs="many", max_steps=3)
-    assert made.inputs["max_steps"].value == "3"
-    assert made.params == FineTuneParams.of({"epochs": 5})
+    assert (made.inputs["epochs"].value, made.inputs["max_steps"].value) == ("many", "3")
+    made.set(epochs=2)
+    assert made.params == FineTuneParams.of({"epochs": 2, "max_steps": 3})
     with pytest.raises(ParameterError, match="epoch: unknown parameter; did you mean 'epochs'"):
         made.set(epoch=5)
 
 
 def test_study_file_and_command_follow_what_is_typed(project: Path) -> None:
     made = form()
-    made.inputs["epochs"].value = 5
+    made.inputs["epochs"].value = "5"
     assert made.yaml == "fine_tune:\n  epochs: 5\n"
     assert "fine_tune:\n  epochs: 5</pre>" in shown(made.view)
     assert "There is no params/my-study.yaml yet: save it before" in shown(made.view)
@@ -214,7 +268,7 @@ def test_question_is_asked_anew_once_something_changed(project: Path) -> None:
     path = write(COMMENTED)
     made = ParameterForm(FineTuneParams.of({"epochs": 5}), study="mine")
     find(made.view, "Save").click()
-    made.inputs["epochs"].value = 6
+    made.inputs["epochs"].value = "6"
     find(made.view, "Save").click()
     assert path.read_text(encoding="utf-8") == COMMENTED
     path.write_text(COMMENTED + "# by somebody else\n", encoding="utf-8")
@@ -224,7 +278,7 @@ def test_question_is_asked_anew_once_something_changed(project: Path) -> None:
 
 def test_nothing_is_saved_or_run_while_a_value_is_wrong(project: Path) -> None:
     made = form()
-    made.inputs["epochs"].value = 0
+    made.inputs["epochs"].value = "0"
     find(made.view, "Save").click()
     refusal = "not all values are valid: epochs: should be greater than or equal to 1"
     assert refusal in shown(made.view)

@@ -66,13 +66,20 @@ def test_moving_the_slider_moves_point_and_numbers() -> None:
     assert slider.threshold == slider.chosen
 
 
-def test_threshold_can_be_typed_and_the_nearest_one_is_taken() -> None:
+@pytest.mark.parametrize("typed", [0.0, 0.5, 0.53, 0.531, 1.0])
+def test_typed_threshold_is_the_one_that_is_shown(typed: float) -> None:
     slider = abstain()
-    slider._panel.typed.value = 0.5
-    offered = [threshold for _, threshold in slider._panel.slider.options]
-    nearest = min(offered, key=lambda own: abs(own - 0.5))
-    assert slider.threshold == slider._panel.slider.value == nearest
-    assert slider._panel.typed.value == nearest
+    slider._panel.typed.value = 0.5299
+    slider._panel.typed.value = typed
+    assert slider.threshold == slider._panel.slider.value == slider._panel.typed.value == typed
+    coverage, _ = slider._answering["test"].at(typed)
+    assert f"{coverage.value:.1%}" in text_of(slider._panel.numbers.value)
+
+
+def test_typed_threshold_is_that_of_the_class() -> None:
+    slider = classes()
+    slider._panel.typed.value = 0.53
+    assert slider.thresholds["c0"] == slider._panel.slider.value == 0.53
 
 
 def test_any_threshold_can_be_tried_from_code() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from contextlib import suppress
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -17,6 +17,7 @@ NONE_WORDS = {"none", "null", ""}
 REST = "More parameters"
 
 Kind = Literal["check", "choice", "integer", "number", "text"]
+NUMBERS: dict[Kind, type[int] | type[float]] = {"integer": int, "number": float}
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,6 @@ class Entry:
     optional: bool
     container: type | None
 
-    @property
-    def step(self) -> float:
-        """How far one press of an arrow key moves a number: a round part of the default."""
-        size = abs(float(self.default)) if isinstance(self.default, (int, float)) else 0.0
-        return float(10 ** math.floor(math.log10(size))) if size else 0.1
-
     def read(self, text: str) -> Any:
         """Return what a typed text means, before the schema has its say.
 
@@ -64,8 +59,17 @@ class Entry:
         """
         if self.optional and is_none_word(text):
             return None
+        if self.kind in NUMBERS:
+            return _read_number(text, NUMBERS[self.kind])
         value = None if self.container is None else parse_value(text)
         return value if self.container and isinstance(value, self.container) else text
+
+
+def _read_number(text: str, kind: type[int] | type[float]) -> Any:
+    """Return a number; what is none stays a text, which the schema refuses."""
+    with suppress(ValueError):
+        return kind(text)
+    return text
 
 
 def list_entries(model: type[StageParameters]) -> dict[str, Entry]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -135,7 +136,7 @@ def save_section(params: StageParameters, path: Path, *, replace: bool = False) 
         )
     try:
         path.parent.mkdir(exist_ok=True)
-        write_text(path, text)
+        write_text(Path(os.path.realpath(path)), text)  # a link stays one
     except OSError as error:
         raise ParameterError(f"{shown}: cannot be written ({error.strerror})") from None
     anew = before is not None and _other_lines(before, params.section) != _other_lines(
@@ -186,17 +187,26 @@ def put_section(params: StageParameters, path: Path, before: str | None) -> str:
     except ParameterError as error:
         raise ParameterError(f"{short_path(path)}: {error}") from None
     whole = {**beside, params.section: values}
-    edited = _put_lines(text, params.section, dump_yaml({params.section: values}))
+    edited = _put_lines(text, params.section, _dump_beside(text, {params.section: values}))
     with suppress(ParameterError):
         if parse_yaml(edited, path) == whole:
             return edited
-    return dump_yaml(whole)
+    return _dump_beside(text, whole)
+
+
+def _dump_beside(text: str, values: Mapping[str, Any]) -> str:
+    """Return values as YAML whose lines end as those of a text do."""
+    return dump_yaml(values).replace("\n", _line_end(text))
+
+
+def _line_end(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
 
 
 def _put_lines(text: str, section: str, lines: str) -> str:
     span = _find_lines(text, section)
     if span is None:
-        return f"{text.rstrip()}\n\n{lines}"
+        return f"{text.rstrip()}{_line_end(text) * 2}{lines}"
     return text[: span[0]] + lines + text[span[1] :]
 
 

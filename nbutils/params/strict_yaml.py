@@ -29,7 +29,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_yaml_text(path: Path) -> str:
-    """Read the text of a study file.
+    """Read the text of a study file, with its line ends as they are.
 
     Raises
     ------
@@ -42,7 +42,8 @@ def read_yaml_text(path: Path) -> str:
                 f"{path}: expected a study file of at most {LARGEST_STUDY_FILE} bytes, found "
                 f"{path.stat().st_size} bytes; is it the data? name that in data_prep.dataset"
             )
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8", newline="") as stream:
+            return stream.read()
     except FileNotFoundError:
         near = suggest(path.name, [p.name for p in path.parent.glob("*.yaml")] or ["none there"])
         raise ParameterError(f"{path}: no such study file{near}") from None

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from nbutils.errors import NbutilsError
 from nbutils.escaping import render_text
+from nbutils.widgets.cells import list_parts, replace_in_cell
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 PROGRESS_MIME = "application/vnd.nbutils.progress+json"  # for whoever reads the kernel's messages
@@ -33,10 +34,19 @@ class Widget:
 
     A subclass makes `view` in `_build` and `twin` from its data. Both are cheap: they are made
     whenever the widget is shown, also where nobody looks. What takes long waits for a click.
+
+    Once its cell has run again and shows another one, it is closed, unless it is seen elsewhere.
+
+    Attributes
+    ----------
+    is_lent
+        Whether somebody took `view`, to show it in a place that is not known here; it is closed by
+        `close` alone then.
     """
 
     def __init__(self) -> None:
         self._turn = threading.RLock()
+        self.is_lent = False
 
     def _build(self) -> Any:
         """Return the ipywidget that is shown; called once."""
@@ -47,9 +57,31 @@ class Widget:
         """What a published page shows."""
         raise NotImplementedError
 
-    @cached_property
+    @property
     def view(self) -> Any:
         """The ipywidget, with a line for messages below it."""
+        self.is_lent = True
+        return self._open_view()
+
+    def close(self) -> None:
+        """Take it off all pages, so that ipywidgets keeps nothing of it; shown again, it is back.
+
+        What it was asked and what it answered stays with it.
+        """
+        for part in reversed(list_parts(self)):
+            part.close()
+
+    def _open_view(self) -> Any:
+        """Return the view, open: all of it anew, as it was, where it had been closed."""
+        view = self._whole
+        if view.comm is None:
+            for part in list_parts(self):
+                vars(part).pop("_repr_mimebundle_", None)  # where `close` puts None
+                part.open()
+        return view
+
+    @cached_property
+    def _whole(self) -> Any:
         import ipywidgets
 
         return ipywidgets.VBox([self._build(), self._status])
@@ -65,7 +97,8 @@ class Widget:
         return repr(self.twin)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        bundle = dict(self.view._repr_mimebundle_())
+        bundle = dict(self._open_view()._repr_mimebundle_())
+        replace_in_cell(self)
         return bundle | {"text/plain": repr(self), "text/html": self.twin._repr_html_()}
 
     def say(self, message: str, *, kind: str = "status") -> None:

@@ -11,6 +11,7 @@ from nbutils.escaping import render_text
 from nbutils.params.base import say_value
 from nbutils.params.fields import Entry, spell
 
+CLICKED = ("check", "choice")  # kinds of entries that nothing is typed into
 NARROWEST = "min(22em, 100%)"
 WRONG = "border-left:4px solid #d55e00;padding-left:.5em"
 
@@ -39,7 +40,7 @@ class Dress:
 
         label = "12.5em"
         return {
-            "number": widget_description.DescriptionStyle(description_width=label),
+            "choice": widget_description.DescriptionStyle(description_width=label),
             "text": widget_string.TextStyle(description_width=label),
             "check": widget_bool.CheckboxStyle(description_width="initial"),
             "words": widget_string.HTMLStyle(),
@@ -82,14 +83,18 @@ class EntryView:
         self.input.observe(lambda change: changed(self.entry.name, self._read(change.new)), "value")
 
     def _read(self, typed: Any) -> Any:
-        return self.entry.read(typed) if self.entry.kind == "text" else typed
+        return self.entry.read(typed) if self._is_text else typed
+
+    @property
+    def _is_text(self) -> bool:
+        return self.entry.kind not in CLICKED
 
     def show(self, value: Any) -> None:
         """Show a value in the input, as far as that can show it."""
         from traitlets import TraitError
 
         with suppress(TraitError, ValueError, TypeError):
-            self.input.value = spell(value) if self.entry.kind == "text" else value
+            self.input.value = spell(value) if self._is_text else value
 
     def tell(self, *, changed: bool, wrong: str) -> None:
         """Say below the input whether its value is the default, and what is wrong with it."""
@@ -125,17 +130,13 @@ def _make_input(entry: Entry, value: Any, dress: Dress) -> Any:
     import ipywidgets
 
     common = {"description": entry.name, "layout": dress.wide}
-    numeric = {**common, "style": dress.styles["number"], "continuous_update": True}
     if entry.kind == "check":
         return ipywidgets.Checkbox(value, indent=False, style=dress.styles["check"], **common)
     if entry.kind == "choice":
         options = [(spell(choice), choice) for choice in entry.choices]
-        style = dress.styles["number"]
+        style = dress.styles["choice"]
         return ipywidgets.Dropdown(options=options, value=value, style=style, **common)
-    if entry.kind == "integer":
-        return ipywidgets.IntText(value, **numeric)
-    if entry.kind == "number":
-        return ipywidgets.FloatText(value, step=entry.step, **numeric)
+    # Numbers too: a browser hands on 1 of `1e3` in an IntText, and nothing of an emptied one.
     kind = ipywidgets.Combobox if entry.choices else ipywidgets.Text
     named = {"options": [spell(choice) for choice in entry.choices]} if entry.choices else {}
     return kind(spell(value), style=dress.styles["text"], **named, **common)

@@ -22,6 +22,8 @@ from nbutils.widgets.base import Shown, Widget
 from nbutils.widgets.form_view import SAVE, FormView
 from nbutils.widgets.run_below import RunBelow
 
+INVALID = "Once all values are valid, the study file and the command are shown here."
+
 
 class ParameterForm(Widget, Generic[Section]):
     """A form for the parameters of one notebook.
@@ -46,8 +48,15 @@ class ParameterForm(Widget, Generic[Section]):
 
     @property
     def params(self) -> Section:
-        """The last values that were valid together, as the schema's own model."""
+        """The values, as the schema's own model.
+
+        Raises
+        ------
+        ParameterError
+            What was typed is not valid.
+        """
         with self._turn:
+            self._refuse_invalid()
             return self._draft.params
 
     @property
@@ -87,8 +96,8 @@ class ParameterForm(Widget, Generic[Section]):
 
     @property
     def twin(self) -> Shown:
-        """The parameters that differ from their defaults."""
-        return tabulate_differences(self.params)
+        """The parameters that differ from their defaults, as they last were valid."""
+        return tabulate_differences(self._draft.params)
 
     def set(self, **values: Any) -> None:
         """Type values into the form.
@@ -139,7 +148,6 @@ class ParameterForm(Widget, Generic[Section]):
             What was typed is not valid, or the file exists, or it has no room for the section.
         """
         with self._turn:
-            self._refuse_invalid()
             said = _studies("saving").save_section(self.params, self.path, replace=replace)
             self._fill({})
             self.say(said)
@@ -158,7 +166,7 @@ class ParameterForm(Widget, Generic[Section]):
     def _refuse_invalid(self) -> None:
         if self._draft.refusals:
             wrong = "; ".join(refusal.message for refusal in self._draft.refusals)
-            raise ParameterError(f"not all values are valid: {wrong}")
+            raise ParameterError(f"not all values are valid: {wrong}; mend them, or reset the form")
 
     @cached_property
     def _below(self) -> RunBelow:
@@ -187,7 +195,6 @@ class ParameterForm(Widget, Generic[Section]):
             self._refresh()
 
     def _save_clicked(self, _: Any) -> None:
-        self._refuse_invalid()
         before = _studies("saving").find_replaced(self.params, self.path)
         if before and self._asked != (self.path, before):
             self._asked = (self.path, before)
@@ -200,7 +207,7 @@ class ParameterForm(Widget, Generic[Section]):
             self.save(replace=bool(before))
 
     def _fill(self, values: dict[str, Any]) -> None:
-        if "view" not in self.__dict__:
+        if "_whole" not in self.__dict__:
             return
         with self._filled():
             for name, value in values.items():
@@ -221,6 +228,9 @@ class ParameterForm(Widget, Generic[Section]):
         self._form.buttons.save.description = SAVE
         self._form.buttons.study.options = _studies("saving").list_studies()
         self._form.tell(self._draft)
+        if self._draft.refusals:
+            self._form.show_study("", "", INVALID)
+            return
         try:
             batch = _studies("batch").describe_batch(self.params, self.path)
             self._form.show_study(self.yaml, batch.command, batch.remark)

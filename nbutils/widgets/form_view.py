@@ -94,7 +94,7 @@ class FormView:
         dress = Dress()
         grouped = group_entries(self._model)
         views = {
-            title: [EntryView(entry, draft.values[entry.name], dress) for entry in entries]
+            title: [EntryView(entry, getattr(draft.params, entry.name), dress) for entry in entries]
             for title, entries in grouped.items()
         }
         self._groups = [
@@ -102,6 +102,8 @@ class FormView:
             for place, (title, members) in enumerate(views.items())
         ]
         self.entries = {view.entry.name: view for group in views.values() for view in group}
+        for name, view in self.entries.items():
+            view.show(draft.values[name])  # what is not valid too, as far as its input can
         self.buttons = _make_buttons(study)
         self._holds, self._file, self._batch = (ipywidgets.HTML() for _ in range(3))
 

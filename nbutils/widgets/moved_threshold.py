@@ -84,7 +84,12 @@ class MovedThreshold(Widget):
     @cached_property
     def _panel(self) -> SliderPanel:
         answering = self.answering
-        moves = Moves(answering(self._slid), answering(self.choose_by), answering(self.reset))
+        moves = Moves(
+            slide=answering(self._slid),
+            move=answering(self.move),
+            choose_by=answering(self.choose_by),
+            reset=answering(self.reset),
+        )
         return SliderPanel(self.splits, moves)
 
     @property

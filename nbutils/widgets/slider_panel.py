@@ -17,14 +17,17 @@ class Moves:
 
     Attributes
     ----------
+    slide
+        Called with a threshold that is on the slider.
     move
-        Called with the threshold.
+        Called with any threshold that is typed; it is to be offered then.
     choose_by
         Called with the split to choose by.
     reset
         Called without anything.
     """
 
+    slide: Callable[[float], None]
     move: Callable[[float], None]
     choose_by: Callable[[str], None]
     reset: Callable[[], None]
@@ -34,7 +37,7 @@ class SliderPanel:
     """A slider, the split to choose by, a chart and a table of numbers.
 
     The handle of a slider has no name that a screen reader could say (ipywidgets 8.1), and a mouse
-    hits no exact number: beside it the threshold can be typed, and the nearest one is taken.
+    hits no exact number: beside it any threshold can be typed.
 
     Parameters
     ----------
@@ -59,9 +62,9 @@ class SliderPanel:
         self.splits = ipywidgets.ToggleButtons(description="choose by", options=tuple(splits))
         self.splits.style.button_width = "auto"
         self.back = ipywidgets.Button(description="back to the report's", layout=auto)
-        self.slider.observe(self._unless_quiet(moves.move), "value")
+        self.slider.observe(self._unless_quiet(moves.slide), "value")
         self.slider.observe(self._unless_quiet(self._retype), "value")
-        self.typed.observe(self._unless_quiet(self._take_nearest), "value")
+        self.typed.observe(self._unless_quiet(moves.move), "value")
         self.splits.observe(self._unless_quiet(moves.choose_by), "value")
         self.back.on_click(lambda _: moves.reset())
         self.chart = ipywidgets.HTML(layout=ipywidgets.Layout(flex="1 1 20em", max_width="430px"))
@@ -109,11 +112,6 @@ class SliderPanel:
             self.typed.value = threshold
         finally:
             self._quiet = False
-
-    def _take_nearest(self, typed: float) -> None:
-        offered = [threshold for _, threshold in self.slider.options]
-        nearest = min(range(len(offered)), key=[abs(own - typed) for own in offered].__getitem__)
-        self.slider.index = nearest
 
     def _unless_quiet(self, move: Callable[[Any], None]) -> Callable[[Any], None]:
         def moved(change: Any) -> None:

@@ -111,7 +111,7 @@ class LiveTraining(Watcher):
             self._show(self._last, is_over=True)
         if self._button is not None:
             self._button.update({"text/plain": "", "text/html": ""}, raw=True)
-            self._stop.view.close()
+            self._stop.close()
 
     def stop(self) -> None:
         """End after the running step, as the button does; for other threads."""
