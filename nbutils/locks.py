@@ -186,10 +186,14 @@ def _lock_at(runs_dir: Path, name: str) -> BaseFileLock:
 def _acquire(lock: BaseFileLock, *, seconds: float) -> None:
     while True:
         folder = Path(lock.lock_file).parent
-        folder.mkdir(parents=True, exist_ok=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=seconds)
         except FileNotFoundError:  # the last one out has just removed the folder
+            continue
+        except FileExistsError:  # so it has, between making the folder and looking what is there
+            if folder.is_file():
+                raise
             continue
         return
 

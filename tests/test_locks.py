@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from nbutils.locks import Waiting, has_readers, is_held, locked, locked_if_free, read_lock
+from nbutils.errors import DataError
+from nbutils.locks import Waiting, changing, has_readers, is_held, locked, locked_if_free, read_lock
 
 COUNT = """
 import sys
@@ -37,6 +39,38 @@ def test_processes_take_turns_while_the_file_comes_and_goes(tmp_path: Path) -> N
     assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
     assert (tmp_path / "counter.txt").read_text() == "180"
     assert not (tmp_path / ".locks").exists()
+
+
+def test_threads_take_turns_at_a_file_and_a_broken_off_change_frees_it(tmp_path: Path) -> None:
+    counter = tmp_path / "counter.txt"
+    counter.write_text("0")
+
+    def count(_: int) -> None:
+        with changing(counter):
+            counter.write_text(str(int(counter.read_text()) + 1))
+
+    with pytest.raises(ValueError, match="broken off"), changing(counter):
+        raise ValueError("broken off")
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(count, range(90)))
+    assert counter.read_text() == "90"
+    assert list(tmp_path.iterdir()) == [counter]
+
+
+def test_change_that_another_one_does_not_end_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbutils.locks.PATIENCE", 0.2)
+    with locked(tmp_path, "c.csv"), ThreadPoolExecutor(1) as other:
+        waiting = other.submit(lambda: changing(tmp_path / "c.csv").__enter__())
+        with pytest.raises(DataError, match=r"c\.csv: another program has been changing it"):
+            waiting.result()
+
+
+def test_file_where_the_locks_should_be_is_no_reason_to_wait(tmp_path: Path) -> None:
+    (tmp_path / ".locks").write_text("")
+    with pytest.raises(FileExistsError, match=r"\.locks"), locked(tmp_path, "stage"):
+        pass
 
 
 def test_lock_ends_with_the_process_that_is_killed(tmp_path: Path) -> None:
