@@ -20,9 +20,9 @@ pytestmark = pytest.mark.slow
 
 SECONDS = 300.0  # for a whole notebook, on a machine that does other work too
 FORM, BROWSER, TRAINING = "ParameterForm(params)", "DataBrowser(", "LiveTraining()"
-EXPLORER, ASK = "ConfusionExplorer(model", "AskModel(model)"
+EXPLORER, ASK = "offer(ConfusionExplorer", "offer(AskModel"
 EXPLORERS, OWN_MODEL = "ConfusionExplorer(run", "AskModel(run.saved_model)"
-SLIDERS = ("ClassThresholdSlider(errors)", "AbstentionSlider(errors")
+SLIDERS = ("offer(ClassThresholdSlider", "offer(AbstentionSlider")
 
 
 @pytest.fixture(scope="module")

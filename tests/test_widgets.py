@@ -9,10 +9,11 @@ import pytest
 
 from nbutils.training.history import History, StepRecord, ValidationRecord
 from nbutils.widgets import training
-from nbutils.widgets.base import PROGRESS_MIME, WIDGET_MIME
+from nbutils.widgets.base import PROGRESS_MIME, WIDGET_MIME, Widget, offer
 from nbutils.widgets.pieces import LivePieces
 from nbutils.widgets.training import (
     LiveTraining,
+    StopButton,
     describe,
     progress_values,
     render_progress,
@@ -148,3 +149,13 @@ def test_pieces_of_work_are_counted_in_one_display(
     assert "<b>" not in shown[-1]["text/html"]
     assert handle.updates[0]["text/plain"] == "1 of 4 done, now training on c"
     assert handle.updates[0][PROGRESS_MIME] == {"done": 1, "of": 4, "doing": "training on c"}
+
+
+def test_widget_that_cannot_be_made_says_why_and_ends_no_notebook() -> None:
+    def broken() -> Widget:
+        raise KeyError("<b>label</b>")
+
+    shown = offer(broken)
+    assert "broken cannot be shown. KeyError: '<b>label</b>'" in repr(shown)
+    assert "<b>" not in shown._repr_html_()
+    assert isinstance(offer(StopButton), StopButton)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from nbutils.errors import NbutilsError
 from nbutils.escaping import render_text
+from nbutils.tables import Note
 from nbutils.widgets.cells import list_parts, replace_in_cell
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
@@ -134,6 +135,24 @@ class Widget:
                     self.say(f"{type(error).__name__}: {error}", kind="alert")
 
         return answered
+
+
+def offer(make: Callable[..., Widget], *given: Any, **named: Any) -> Shown | Widget:
+    """Return a widget, or a note of why there is none: what can be clicked ends no notebook.
+
+    Parameters
+    ----------
+    make
+        Its class.
+    *given, **named
+        What it is made of.
+    """
+    try:
+        return make(*given, **named)
+    except Exception as error:
+        LOG.exception("a widget could not be made")
+        why = str(error) if isinstance(error, NbutilsError) else f"{type(error).__name__}: {error}"
+        return Note(f"{make.__name__} cannot be shown. {why}", "caution")
 
 
 def answer_while_busy(widget: Any) -> None:
