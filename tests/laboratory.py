@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -68,11 +67,11 @@ def running_lab(project: Path) -> Iterator[str]:
             )
             yield f"{address}/lab?token={token}"
         finally:
-            os.killpg(server.pid, signal.SIGINT)
+            server.terminate()  # in order: its kernels are processes of sessions of their own
             with contextlib.suppress(subprocess.TimeoutExpired):
-                server.wait(10)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGKILL)
+                server.wait(60)
+            server.kill()
+            server.wait()
 
 
 def _refuse_news(settings: Path) -> None:

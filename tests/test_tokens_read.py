@@ -16,16 +16,19 @@ from nbutils.params.cutting import Cutting
 LONG = " ".join(make_reviews(6)["text"])
 TEXTS = ["", "good film", "Good, GOOD film!", LONG]
 CUTTINGS = [Cutting(64), Cutting(12), Cutting(12, "head_tail"), Cutting(12, "chunks", 3)]
+READ = [  # pairs are not read in chunks
+    pytest.param(cutting, pair, id=f"{cutting}-{pair}")
+    for cutting in CUTTINGS
+    for pair in (None, "", "the story is dull", LONG)
+    if pair is None or cutting.truncation != "chunks"
+]
 
 
-@pytest.mark.parametrize("cutting", CUTTINGS, ids=str)
-@pytest.mark.parametrize("pair", [None, "", "the story is dull", LONG])
+@pytest.mark.parametrize(("cutting", "pair"), READ)
 @pytest.mark.parametrize("text", TEXTS)
 def test_tokens_are_those_of_a_batch(
     tiny_bert: Path, text: str, pair: str | None, cutting: Cutting
 ) -> None:
-    if pair is not None and cutting.truncation == "chunks":
-        pytest.skip("pairs are not read in chunks")
     tokenizer = load_tokenizer(str(tiny_bert))
     texts = (text,) if pair is None else (text, pair)
     pieces = read_pieces(texts, tokenizer, cutting=cutting)
@@ -70,14 +73,11 @@ def test_pairs_differ_by_either_text(tiny_bert: Path) -> None:
     assert unique_texts(encoded)[1].tolist() == [0, 1, 2, 0]
 
 
-@pytest.mark.parametrize("cutting", CUTTINGS, ids=str)
-@pytest.mark.parametrize("pair", [None, "", "the story is dull", LONG])
+@pytest.mark.parametrize(("cutting", "pair"), READ)
 @pytest.mark.parametrize("text", TEXTS)
 def test_stretches_that_are_not_read_hold_the_tokens_that_are_missing(
     tiny_bert: Path, text: str, pair: str | None, cutting: Cutting
 ) -> None:
-    if pair is not None and cutting.truncation == "chunks":
-        pytest.skip("pairs are not read in chunks")
     tokenizer = load_tokenizer(str(tiny_bert))
     texts = (text,) if pair is None else (text, pair)
     whole = read_whole(texts, tokenizer)

@@ -16,12 +16,16 @@ TEXT = (
 
 
 @pytest.mark.parametrize(
-    "cutting", [Cutting(64), Cutting(12, "head_tail"), Cutting(12, "chunks", 8)], ids=str
+    ("texts", "cutting"),
+    [
+        ((TEXT,), Cutting(64)),
+        ((TEXT,), Cutting(12, "head_tail")),
+        ((TEXT,), Cutting(12, "chunks", 8)),
+        ((TEXT, "Isn't it?"), Cutting(64)),
+        ((TEXT, "Isn't it?"), Cutting(12, "head_tail")),
+    ],
 )
-@pytest.mark.parametrize("texts", [(TEXT,), (TEXT, "Isn't it?")])
 def test_no_score_is_lost(texts: tuple[str, ...], cutting: Cutting) -> None:
-    if len(texts) > 1 and cutting.truncation == "chunks":
-        pytest.skip("pairs are not read in chunks")
     tokenizer = load_tokenizer("all-MiniLM-L6-v2")
     pieces = read_pieces(texts, tokenizer, cutting=cutting)
     random = np.random.default_rng(0)
