@@ -189,3 +189,12 @@ def test_training_stopped_by_hand_goes_on_when_it_is_run_again(
     assert again.history.notes == whole.history.notes
     texts = reviews["text"].tolist()
     assert (again.predict(texts).pred_probs == whole.predict(texts).pred_probs).all()
+
+
+def test_training_stopped_at_its_last_step_is_finished(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    whole = train(tiny_bert, reviews, watcher=Hand(step=24), checkpoint_dir=tmp_path / "c")
+    assert whole.history.stopped == "all epochs done"
+    again = train(tiny_bert, reviews, watcher=Hand(step=1), checkpoint_dir=tmp_path / "c")
+    assert again.history.as_dict() == whole.history.as_dict()  # nothing was done, nor timed again

@@ -26,7 +26,7 @@ from nbutils.training.dynamics import Dynamics
 from nbutils.training.embedding import RowEmbedding
 from nbutils.training.examples import LabelledBatches
 from nbutils.training.history import History, StepRecord, ValidationRecord
-from nbutils.training.limits import describe_plan, find_early_end, plan_steps
+from nbutils.training.limits import describe_plan, find_early_end, is_stopped_by_hand, plan_steps
 from nbutils.training.machine import choose_precision, keep_pages, peak_memory_mib
 from nbutils.training.memory import halve_batch
 from nbutils.training.objective import make_objective
@@ -201,7 +201,7 @@ class Training:
     def _save_finished(self) -> None:
         # Predicting, scoring and saving are still to come, and may fail: they must not cost the
         # training. Neither must a disk that is too full for this.
-        if self.is_stopped:  # what it was stopped at is saved: run again, it goes on from there
+        if is_stopped_by_hand(self.history):  # its state is saved: run again, it goes on from there
             return
         self.is_finished = True
         if self.checkpoints is None:
