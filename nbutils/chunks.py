@@ -7,7 +7,7 @@ tokens included. `owners` says of each token whose it is: 0 of the first text, 1
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,13 +39,7 @@ def head_and_tail(owners: NDArray[np.int64], *, max_length: int) -> Positions:
     max_length
         Tokens that are kept, special ones included.
     """
-    parts = [np.flatnonzero(owners == text) for text in range(int(owners.max()) + 1)]
-    room = max_length - int((owners < 0).sum())
-    kept = np.ones(len(owners), bool)
-    for part, share in zip(parts, share_room([len(part) for part in parts], room), strict=True):
-        head = head_size(share)
-        kept[part[head : len(part) - (share - head)]] = False
-    return np.flatnonzero(kept)
+    return _keep_shares(owners, max_length, beginning=head_size)
 
 
 def heads(owners: NDArray[np.int64], *, max_length: int) -> Positions:
@@ -60,11 +54,19 @@ def heads(owners: NDArray[np.int64], *, max_length: int) -> Positions:
     max_length
         Tokens that are kept, special ones included.
     """
+    return _keep_shares(owners, max_length, beginning=lambda share: share)
+
+
+def _keep_shares(
+    owners: NDArray[np.int64], max_length: int, *, beginning: Callable[[int], int]
+) -> Positions:
+    """Keep of each text its share: so many tokens of its beginning, and the rest of its end."""
     parts = [np.flatnonzero(owners == text) for text in range(int(owners.max()) + 1)]
     room = max_length - int((owners < 0).sum())
     kept = np.ones(len(owners), bool)
     for part, share in zip(parts, share_room([len(part) for part in parts], room), strict=True):
-        kept[part[share:]] = False
+        head = beginning(share)
+        kept[part[head : len(part) - (share - head)]] = False
     return np.flatnonzero(kept)
 
 

@@ -1,7 +1,8 @@
 """What every widget shares: a static twin, answers that come one after another, spoken mistakes.
 
-JupyterLab passes clicks to a thread of their own while a cell runs, so that training can be
-stopped. Answers to clicks therefore take turns, behind one lock per widget.
+Answers come from several threads: the one that runs cells, those of timers that wait for the end of
+typing, and where `answer_while_busy` is used the one that answers while a cell runs. They take
+turns, behind one lock per widget.
 """
 
 from __future__ import annotations
