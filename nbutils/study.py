@@ -14,7 +14,7 @@ from typing import Any
 from nbutils.artifacts import CHECKPOINTS, NOTEBOOKS, code_fingerprint, is_installed
 from nbutils.checkpoints.checks import (
     check_checkpoint,
-    check_freezing,
+    check_layers,
     check_lora,
     check_own_code,
 )
@@ -69,7 +69,7 @@ def check_study(study: Study) -> None:
     check_checkpoint(study.fine_tune.model, max_length=study.fine_tune.max_length)
     check_own_code(study.fine_tune)
     check_lora(study.fine_tune)
-    check_freezing(study.fine_tune)
+    check_layers(study.fine_tune)
     check_checkpoint(study.data_prep.tokenizer, max_length=study.data_prep.max_length)
 
 

@@ -97,6 +97,13 @@ def test_variants_work_in_turn_after_each_has_worked_once() -> None:
     assert found["seconds"].tolist() == [4.0, 1.0, 10.0, 2.0, 6.0, 3.0]
 
 
+def test_variants_warm_up_as_often_as_they_are_told() -> None:
+    diary: list[str] = []
+    found = alternate(two_clocks(diary), [{"length": 8}], rounds=Rounds(1), warm_up=2)
+    assert diary[:6] == ["slow at 8", "slow -1", "slow -1", "fast at 8", "fast -1", "fast -1"]
+    assert len(found) == 2
+
+
 def test_a_point_that_took_its_time_is_left_after_three_rounds() -> None:
     found = alternate(two_clocks([]), [{"length": 8}], rounds=Rounds(4, seconds=0))
     assert found["round"].max() + 1 == LEAST_ROUNDS

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 import nbutils
-from nbutils.checkpoints.checks import check_freezing
+from nbutils.checkpoints.checks import check_layers
 from nbutils.checkpoints.loading import load_classifier
 from nbutils.errors import ParameterError
 from nbutils.params.fine_tune import FineTuneParams
@@ -174,23 +174,27 @@ def test_files_of_a_checkpoint_tell_how_many_layers_can_be_frozen(
     kind: str, tmp_path: Path
 ) -> None:
     build(kind).save_pretrained(tmp_path)
-    check_freezing(FineTuneParams.of({"model": str(tmp_path), "freeze_layers": 3}))
+    check_layers(FineTuneParams.of({"model": str(tmp_path), "freeze_layers": 3}))
     with pytest.raises(ParameterError, match=r"freeze_layers: expected at most 3.*found 4"):
-        check_freezing(FineTuneParams.of({"model": str(tmp_path), "freeze_layers": 4}))
+        check_layers(FineTuneParams.of({"model": str(tmp_path), "freeze_layers": 4}))
 
 
 def test_checkpoint_that_does_not_tell_is_left_to_the_training(tmp_path: Path) -> None:
     build("bert").save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "strange"}', encoding="utf-8")
-    check_freezing(FineTuneParams.of({"model": str(tmp_path), "freeze_layers": 99}))
+    check_layers(FineTuneParams.of({"model": str(tmp_path), "freeze_layers": 99}))
 
 
 @pytest.mark.parametrize("option", ["freeze_layers", "layerwise_decay"])
-def test_architecture_without_a_list_of_layers_is_refused(option: str) -> None:
+def test_architecture_whose_layers_are_one_is_refused(option: str, tmp_path: Path) -> None:
     config = AlbertConfig(embedding_size=8, num_hidden_layers=2, **SMALL)
     model = AutoModelForSequenceClassification.from_config(config)
-    with pytest.raises(ParameterError, match=f"{option}: expected a model with a list.*albert"):
+    refused = f"{option}: expected a model with a list.*albert"
+    with pytest.raises(ParameterError, match=refused):
         find_levels(model, reason=option)
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ParameterError, match=refused):  # and before anything is loaded
+        check_layers(FineTuneParams.of({"model": str(tmp_path), option: 1}))
 
 
 @pytest.mark.parametrize(

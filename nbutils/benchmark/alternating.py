@@ -49,7 +49,7 @@ def alternate(
     points: Iterable[Mapping[str, Any]],
     *,
     rounds: Rounds,
-    warm_up: bool = True,
+    warm_up: int = 1,
 ) -> pd.DataFrame:
     """Measure the variants in turn at each point: A B C, A B C, and so on.
 
@@ -62,7 +62,7 @@ def alternate(
     rounds
         How often.
     warm_up
-        Whether each works once before it counts.
+        How often each works before it counts.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def alternate(
     for point in points:
         for measured in variants.values():
             measured.prepare(point)
-            if warm_up:
+            for _ in range(warm_up):
                 measured.run(WARM_UP)
         begin = time.perf_counter()
         for number in range(rounds.most):

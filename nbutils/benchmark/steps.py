@@ -24,6 +24,7 @@ from nbutils.training.api import train_model
 from nbutils.training.examples import LabelledBatches
 from nbutils.training.history import History
 from nbutils.training.loop import Watcher
+from nbutils.training.machine import keep_pages
 from nbutils.training.optimizer import build_optimizer
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ N_CLASSES = 5
 RATE = 1e-6  # random labels are not to be learnt
 EPOCHS = 100
 COLUMNS = ("length", "batch", "variant", "round", "seconds", "peak_mib", "loss")
+WARM_UP = 3  # steps; the first ones of a length touch memory that the process never had before
 BATCHES = 16  # of an epoch: more steps than anybody measures
 
 
@@ -113,6 +115,9 @@ class OurStep:
     """A step of a training by `train_model`, which waits after each one until it is asked on."""
 
     def __init__(self, precision: str, settings: Mapping[str, Any]) -> None:
+        # As if it trained in the main thread, as notebooks do. A thread that asks for memory before
+        # this call gets a pool of its own, whose large pieces go back to the system each time.
+        keep_pages()
         self.settings, self.precision = settings, precision
         self.model = load_model(settings)
         self.paced: _Paced | None = None
@@ -207,7 +212,7 @@ def measure_steps(params: BenchmarkParams) -> tuple[pd.DataFrame, pd.DataFrame]:
     if not points:
         return nothing_measured(*COLUMNS), nothing_measured(*COLUMNS)
     with open_children("step", step_variants(), settings) as children:
-        found = alternate(children, points, rounds=rounds)
+        found = alternate(children, points, rounds=rounds, warm_up=WARM_UP)
     lengths, batches = (
         found[found["vary"] == name].drop(columns="vary").reset_index(drop=True)
         for name in ("length", "batch")

@@ -8,6 +8,8 @@ from pathlib import Path
 from nbutils.checkpoints.files import (
     check_files,
     count_layers,
+    no_layers,
+    read_model_type,
     refuse_own_code,
     too_many_frozen,
 )
@@ -55,8 +57,8 @@ def check_own_code(params: FineTuneParams) -> None:
         refuse_own_code(config, name=params.model, trusted=params.trust_remote_code)
 
 
-def check_freezing(params: FineTuneParams) -> None:
-    """Refuse `freeze_layers` beyond the layers that the checkpoint has.
+def check_layers(params: FineTuneParams) -> None:
+    """Refuse `freeze_layers` and `layerwise_decay` that the layers of a checkpoint do not allow.
 
     One whose configuration cannot be had in a moment, or does not say, passes: the training will
     refuse it.
@@ -64,15 +66,22 @@ def check_freezing(params: FineTuneParams) -> None:
     Raises
     ------
     ParameterError
-        It has fewer.
+        It has fewer layers than are to be frozen, or layers that cannot be told apart.
     """
-    count = params.freeze_layers
-    if count is None:
-        return
-    config = _find_config(params)
+    count, asked = params.freeze_layers, _of_layers(params)
+    config = _find_config(params) if asked else None
     n_layers = None if config is None else count_layers(config, name=params.model)
-    if n_layers is not None and count > n_layers:
+    if config is None or n_layers is None:
+        return
+    if n_layers < 2:
+        raise ParameterError(no_layers(asked[0], read_model_type(config, name=params.model)))
+    if count is not None and count > n_layers:
         raise ParameterError(too_many_frozen(count, n_layers))
+
+
+def _of_layers(params: FineTuneParams) -> list[str]:
+    names = ("freeze_layers", "layerwise_decay")
+    return [name for name in names if getattr(params, name) is not None]
 
 
 def _find_config(params: FineTuneParams) -> Path | None:

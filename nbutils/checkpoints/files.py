@@ -14,6 +14,7 @@ GENERATES = ("ForCausalLM", "LMHeadModel")
 LONGEST_HEADER = 100_000_000  # bytes; safetensors' own limit
 AUTO_MAP = "auto_map"  # transformers' name for: class by purpose, in the checkpoint's own code
 CLASSIFIER = "AutoModelForSequenceClassification"
+SHARED_LAYERS = "num_hidden_groups"  # in config.json: layers share weights, as ALBERT's do
 LAYER_COUNTS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")  # in config.json
 MENDED_BY = "choose a text encoder such as bert-base-uncased"
 
@@ -113,10 +114,28 @@ def too_long(max_length: int, limit: int) -> str:
 
 
 def count_layers(config_file: Path, *, name: str) -> int | None:
-    """Return how many encoder layers a `config.json` names; None: it does not say."""
+    """Return how many encoder layers a `config.json` names; None: it does not say.
+
+    Layers that share their weights, as ALBERT's do, are one.
+    """
     config = _read_object(config_file, name)
+    if SHARED_LAYERS in config:
+        return 1
     counts = (config.get(key) for key in LAYER_COUNTS)
     return next((count for count in counts if isinstance(count, int)), None)
+
+
+def no_layers(reason: str, model_type: str) -> str:
+    """Return the refusal of `freeze_layers` or `layerwise_decay` of layers that are one."""
+    return (
+        f"{reason}: expected a model with a list of encoder layers, such as BERT, RoBERTa, "
+        f"DistilBERT or ELECTRA, found {model_type}; leave {reason} out"
+    )
+
+
+def read_model_type(config_file: Path, *, name: str) -> str:
+    """Return the architecture that a `config.json` names, in transformers' word for it."""
+    return str(_read_object(config_file, name).get("model_type", "another one"))
 
 
 def too_many_frozen(count: int, n_layers: int) -> str:

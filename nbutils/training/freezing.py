@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from nbutils.checkpoints.files import too_many_frozen
+from nbutils.checkpoints.files import no_layers, too_many_frozen
 from nbutils.errors import ParameterError
 
 SHARED_WORDS = ("embed", "relative")  # in the names of what all layers read: level 0
@@ -48,10 +48,7 @@ def find_levels(model: Any, *, reason: str) -> dict[str, int]:
     """
     found = find_layers(model)
     if found is None or len(found[1]) < 2:
-        raise ParameterError(
-            f"{reason}: expected a model with a list of encoder layers, such as BERT, RoBERTa, "
-            f"DistilBERT or ELECTRA, found {model.config.model_type}; leave {reason} out"
-        )
+        raise ParameterError(no_layers(reason, model.config.model_type))
     name, layers = found
     return {
         parameter: _level(parameter, layers=f"{name}.", top=len(layers) + 1)
