@@ -117,8 +117,10 @@ def _beside_others(dataset: str, training: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _where(machine: Mapping[str, Any]) -> str:
+    device = machine.get("device", "cpu")
+    place = "" if device == "cpu" else f"{device}, in a machine with "
     return (
-        f"Measured on {machine['cpu']} with {machine['threads']} threads and torch "
+        f"Measured on {place}{machine['cpu']} with {machine['threads']} threads and torch "
         f"{machine['torch']}, all variants in turn. Another machine, model or text length has "
         "other ratios; the command below measures yours."
     )

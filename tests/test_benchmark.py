@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from nbutils import measured as measured_words
 from nbutils.artifacts import CHECKPOINTS, read_json
 from nbutils.batching import Encoded
+from nbutils.benchmark import device
 from nbutils.benchmark.accuracy import measure_accuracy
 from nbutils.benchmark.alternating import (
     LEAST_ROUNDS,
@@ -29,7 +30,7 @@ from nbutils.benchmark.alternating import (
     growth,
     summarise,
 )
-from nbutils.benchmark.children import Child, open_children
+from nbutils.benchmark.children import Child, environment_of, open_children
 from nbutils.benchmark.kept import KeptResults
 from nbutils.benchmark.limit import best_rates
 from nbutils.benchmark.real_texts import DYNAMIC, OURS, PADDED, RealTexts, draw_rows
@@ -165,11 +166,33 @@ def test_share_of_the_limit_counts_performed_work_of_ours_alone(tiny_bert: Path)
             "seconds": [2.0, 0.5],
         }
     )
-    shares = shares_of_limit(steps, {"fp32": 1e9}, model=str(tiny_bert)).set_index("variant")
+    params = BenchmarkParams.of({"model": str(tiny_bert), "device": "cpu"})
+    shares = shares_of_limit(steps, {"fp32": 1e9}, params=params).set_index("variant")
     stock, ours = shares.loc["stock fp32"], shares.loc["nbutils fp32"]
     assert stock["performed"] == stock["nominal"] == ours["nominal"] > ours["performed"]
     assert ours["share"] == pytest.approx(ours["performed"] * 1e9 / 0.5 / 1e9)
     assert ours["nominal_share"] == pytest.approx(4 * stock["share"])
+
+
+def test_device_is_the_best_at_hand_or_the_one_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device, "choose_device", lambda: "cuda")
+    assert [device.find_device(wanted) for wanted in ("auto", "cuda", "cpu")] == [
+        "cuda",
+        "cuda",
+        "cpu",
+    ]
+    with pytest.raises(ParameterError, match=r"device: expected auto, cpu .* cuda, found mps"):
+        device.find_device("mps")
+
+
+@pytest.mark.parametrize(("wanted", "seen"), [("cpu", ""), ("cuda", "0")])
+def test_a_process_that_measures_the_cpu_finds_no_gpu(
+    wanted: str, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert environment_of({"device": wanted})["CUDA_VISIBLE_DEVICES"] == seen
 
 
 def test_limit_is_the_best_of_all_products() -> None:
@@ -331,7 +354,7 @@ def test_trainers_rows_are_padded_to_the_length_or_not_at_all() -> None:
 
 
 def test_a_measuring_process_that_dies_is_reported_with_its_last_words() -> None:
-    child = Child("product", "fp16", {})
+    child = Child("product", "fp16", {"device": "cpu"})
     with pytest.raises(NbutilsError, match="fp16: its measuring process ended: KeyError: 'fp16'"):
         child.wait_until_ready()
     child.close()
@@ -342,7 +365,7 @@ def test_a_measuring_process_ends_with_the_one_that_started_it() -> None:
     begin = """
 import time
 from nbutils.benchmark.children import Child
-child = Child("product", "fp32", {})
+child = Child("product", "fp32", {"device": "cpu"})
 child.wait_until_ready()
 child.prepare({"size": 2000, "times": 100000})
 child._process.stdin.write('{"run": 0}\\n')
@@ -361,7 +384,7 @@ time.sleep(600)
 
 @pytest.mark.slow
 def test_a_step_of_ours_goes_on_from_the_last_one(tiny_bert: Path) -> None:
-    settings = {"model": str(tiny_bert), "seed": 0}
+    settings = {"model": str(tiny_bert), "seed": 0, "device": "cpu"}
     with open_children("step", ["nbutils fp32"], settings) as children:
         (child,) = children.values()
         losses = []

@@ -15,6 +15,7 @@ from nbutils.batching import encode_texts
 from nbutils.benchmark import worker
 from nbutils.benchmark.alternating import nothing_measured
 from nbutils.benchmark.children import Child, open_children
+from nbutils.benchmark.device import find_device
 from nbutils.benchmark.kept import KeptResults
 from nbutils.benchmark.real_texts import DYNAMIC, OURS, read_parts
 from nbutils.benchmark.splits import draw_split
@@ -115,7 +116,13 @@ class TrainerResult(_Result):
         torch.manual_seed(self.seed)  # the head is the one that ours draws
         names = [split.train.label_names[k] for k in classes]
         model = load_classifier(settings["model"], label_names=names)
-        recipe = TrainerRecipe(settings["epochs"], settings["batch"], settings["rate"], self.seed)
+        recipe = TrainerRecipe(
+            epochs=settings["epochs"],
+            batch_size=settings["batch"],
+            learning_rate=settings["rate"],
+            seed=self.seed,
+            device=settings["device"],
+        )
         trainer = build_trainer(model, rows_of(train), tokenizer, recipe)
 
         def work() -> dict[str, float]:
@@ -193,6 +200,7 @@ def _settings(params: BenchmarkParams) -> dict[str, Any]:
 
 def _recipe(params: BenchmarkParams) -> dict[str, Any]:
     return {
+        "device": find_device(params.device),
         "model": params.model,
         "max_length": params.accuracy_length,
         "texts": params.accuracy_texts,

@@ -42,6 +42,7 @@ class Child:
             stderr=self._said,
             text=True,
             encoding="utf-8",
+            env=environment_of(settings),
         )
 
     def wait_until_ready(self) -> None:
@@ -85,6 +86,12 @@ class Child:
         words = self._said.read().decode(errors="replace").strip().splitlines()
         reason = words[-1] if words else f"exit code {code}"
         raise NbutilsError(f"{self.variant}: its measuring process ended: {reason}")
+
+
+def environment_of(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return a process's environment: where the CPU is measured, it finds no GPU to train on."""
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if settings.get("device") == "cpu" else {}
+    return {**os.environ, **hidden}
 
 
 @contextmanager

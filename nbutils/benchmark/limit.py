@@ -9,9 +9,9 @@ import torch
 
 from nbutils.benchmark.alternating import Rounds, alternate, nothing_measured
 from nbutils.benchmark.children import open_children
+from nbutils.benchmark.device import find_device, precisions
 from nbutils.benchmark.subject import Work
 from nbutils.params.benchmark import BenchmarkParams
-from nbutils.training.machine import choose_precision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ class MatrixProduct:
     """A square matrix times another, in bf16 or fp32, as often as a larger size takes once."""
 
     def __init__(self, variant: str, settings: Mapping[str, Any]) -> None:
-        self.dtype = TYPES[variant]
+        self.dtype, self.device = TYPES[variant], settings["device"]
         self.a = self.b = torch.empty(0)
         self.times = 1
 
@@ -32,7 +32,8 @@ class MatrixProduct:
         """Draw two matrices of a size."""
         size, self.times = int(point["size"]), int(point["times"])
         generator = torch.Generator().manual_seed(0)
-        self.a, self.b = torch.randn(2, size, size, generator=generator).to(self.dtype)
+        factors = torch.randn(2, size, size, generator=generator)
+        self.a, self.b = factors.to(self.device, self.dtype)
 
     def ready(self, number: int) -> Work:
         """Return the product; it tells its floating-point operations."""
@@ -43,11 +44,6 @@ class MatrixProduct:
             return {"operations": self.times * 2.0 * self.a.size(0) ** 3}
 
         return work
-
-
-def precisions() -> list[str]:
-    """Return the arithmetics to measure: fp32, and bf16 where the processor has it."""
-    return list(dict.fromkeys(("fp32", choose_precision("auto", "cpu"))))
 
 
 def measure_limit(params: BenchmarkParams) -> pd.DataFrame:
@@ -64,7 +60,8 @@ def measure_limit(params: BenchmarkParams) -> pd.DataFrame:
         return nothing_measured(*columns, "rate")
     largest = max(params.product_sizes)
     points = [{"size": n, "times": (largest // n) ** 3} for n in sorted(params.product_sizes)]
-    with open_children("product", precisions(), {}) as children:
+    device = find_device(params.device)
+    with open_children("product", precisions(device), {"device": device}) as children:
         found = alternate(children, points, rounds=ROUNDS)
     return found.assign(rate=found["operations"] / found["seconds"])
 

@@ -10,7 +10,7 @@ import torch
 from nbutils.batching import encode_texts
 from nbutils.benchmark.alternating import Rounds, alternate, nothing_measured
 from nbutils.benchmark.children import open_children
-from nbutils.benchmark.limit import precisions
+from nbutils.benchmark.device import find_device, precisions
 from nbutils.benchmark.real_texts import draw_rows, read_parts
 from nbutils.benchmark.subject import Subject, Work
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
@@ -25,9 +25,9 @@ PIPELINE_BATCH = 32
 PIPELINE = f"transformers.pipeline, batch {PIPELINE_BATCH}"
 
 
-def prediction_variants() -> list[str]:
-    """Return the names of the variants that this machine can run."""
-    return [PIPELINE, *(f"nbutils {precision}" for precision in precisions())]
+def prediction_variants(device: str) -> list[str]:
+    """Return the names of the variants that a device can run."""
+    return [PIPELINE, *(f"nbutils {precision}" for precision in precisions(device))]
 
 
 def build_prediction(variant: str, settings: Mapping[str, Any]) -> Subject:
@@ -47,7 +47,8 @@ class _Texts:
         self.tokenizer = load_tokenizer(settings["model"])
         torch.manual_seed(settings["seed"])
         names = self.found.label_names
-        self.model: Any = load_classifier(settings["model"], label_names=names).eval()
+        model = load_classifier(settings["model"], label_names=names)
+        self.model: Any = model.to(settings["device"]).eval()
         self.texts: list[str] = []
 
     def prepare(self, point: Mapping[str, Any]) -> None:
@@ -69,7 +70,7 @@ class PipelinePrediction(_Texts):
             model=self.model,
             tokenizer=self.tokenizer,
             batch_size=PIPELINE_BATCH,
-            device="cpu",
+            device=settings["device"],
         )
 
     def ready(self, number: int) -> Work:
@@ -114,7 +115,9 @@ def measure_prediction(params: BenchmarkParams) -> pd.DataFrame:
     if not params.row_counts:
         columns = ("rows", "variant", "round", "seconds", "rows_done", "rows_per_second")
         return nothing_measured(*columns)
+    device = find_device(params.device)
     settings = {
+        "device": device,
         "model": params.model,
         "source": params.prediction_source().model_dump(mode="json"),
         "max_length": params.max_length,
@@ -122,6 +125,6 @@ def measure_prediction(params: BenchmarkParams) -> pd.DataFrame:
     }
     points = [{"rows": count} for count in sorted(params.row_counts)]
     rounds = Rounds(params.prediction_rounds)
-    with open_children("prediction", prediction_variants(), settings) as children:
+    with open_children("prediction", prediction_variants(device), settings) as children:
         found = alternate(children, points, rounds=rounds)
     return found.assign(rows_per_second=found["rows_done"] / found["seconds"])

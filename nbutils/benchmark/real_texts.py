@@ -12,7 +12,7 @@ import torch
 from nbutils.batching import Encoded, encode_texts
 from nbutils.benchmark.alternating import Rounds, alternate, nothing_measured
 from nbutils.benchmark.children import open_children
-from nbutils.benchmark.limit import precisions
+from nbutils.benchmark.device import find_device, precisions
 from nbutils.benchmark.subject import Subject, Work
 from nbutils.benchmark.trainer import TrainerRecipe, build_trainer, rows_of
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
@@ -72,9 +72,9 @@ def draw_rows(seed: int, number: int, *, count: int, total: int) -> NDArray[np.i
     return random.choice(total, min(count, total), replace=False)
 
 
-def training_variants() -> list[str]:
-    """Return the names of the variants that this machine can run."""
-    bf16 = [DYNAMIC_BF16] if "bf16" in precisions() else []
+def training_variants(device: str) -> list[str]:
+    """Return the names of the variants that a device can run."""
+    bf16 = [DYNAMIC_BF16] if "bf16" in precisions(device) else []
     return [PADDED, DYNAMIC, *bf16, OURS]
 
 
@@ -99,7 +99,8 @@ class _Texts:
         encoded = encode_texts(found.texts, self.tokenizer, cutting=cutting)
         self.data = LabelledBatches(encoded, found.labels)
         torch.manual_seed(self.settings["seed"])
-        self.model = load_classifier(self.settings["model"], label_names=found.label_names)
+        model = load_classifier(self.settings["model"], label_names=found.label_names)
+        self.model = model.to(self.settings["device"])
 
     def draw(self, number: int) -> LabelledBatches:
         """Return the texts of a round."""
@@ -151,6 +152,7 @@ class TrainerTraining(_Texts):
             learning_rate=RATE,
             seed=self.settings["seed"],
             bf16=self.bf16,
+            device=self.settings["device"],
         )
         rows = rows_of(drawn, pad_to=self.pad_to)
         trainer = build_trainer(self.model, rows, self.tokenizer, recipe)
@@ -180,7 +182,9 @@ def measure_training(params: BenchmarkParams) -> pd.DataFrame:
         columns = ("dataset", "variant", "round", "seconds", "tokens", "steps")
         return nothing_measured(*columns, "tokens_per_second")
     sources = params.dataset_sources()
+    device = find_device(params.device)
     settings = {
+        "device": device,
         "model": params.model,
         "sources": {name: source.model_dump(mode="json") for name, source in sources.items()},
         "max_length": params.max_length,
@@ -190,6 +194,6 @@ def measure_training(params: BenchmarkParams) -> pd.DataFrame:
     }
     points = [{"dataset": name} for name in sources]
     rounds = Rounds(params.training_rounds)
-    with open_children("training", training_variants(), settings) as children:
+    with open_children("training", training_variants(device), settings) as children:
         found = alternate(children, points, rounds=rounds)
     return found.assign(tokens_per_second=found["tokens"] / found["seconds"])

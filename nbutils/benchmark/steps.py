@@ -13,7 +13,7 @@ import torch
 from nbutils.batching import Encoded
 from nbutils.benchmark.alternating import Rounds, alternate, nothing_measured
 from nbutils.benchmark.children import open_children
-from nbutils.benchmark.limit import precisions
+from nbutils.benchmark.device import find_device, precisions
 from nbutils.benchmark.subject import Subject, Work
 from nbutils.benchmark.work import Size, nominal_work, performed_work
 from nbutils.checkpoints.loading import load_classifier
@@ -39,9 +39,10 @@ WARM_UP = 3  # steps; the first ones of a length touch memory that the process n
 BATCHES = 16  # of an epoch: more steps than anybody measures
 
 
-def step_variants() -> list[str]:
-    """Return the names of the variants that this machine can run."""
-    return [f"{way} {precision}" for way in ("stock", "nbutils") for precision in precisions()]
+def step_variants(device: str) -> list[str]:
+    """Return the names of the variants that a device can run."""
+    ways = ("stock", "nbutils")
+    return [f"{way} {precision}" for way in ways for precision in precisions(device)]
 
 
 def build_step(variant: str, settings: Mapping[str, Any]) -> Subject:
@@ -62,10 +63,10 @@ def draw_batch(
 
 
 def load_model(settings: Mapping[str, Any]) -> Any:
-    """Load the model with a head that all variants share, on the CPU."""
+    """Load the model with a head that all variants share, on the device."""
     torch.manual_seed(settings["seed"])
     names = [str(k) for k in range(N_CLASSES)]
-    return load_classifier(settings["model"], label_names=names)
+    return load_classifier(settings["model"], label_names=names).to(settings["device"])
 
 
 class StockStep:
@@ -90,11 +91,11 @@ class StockStep:
             length=point["length"],
             vocabulary=self.model.config.vocab_size,
         )
-        found = torch.from_numpy(ids)
+        found = torch.from_numpy(ids).to(self.settings["device"])
         self.inputs = {
             "input_ids": found,
             "attention_mask": torch.ones_like(found),
-            "labels": torch.from_numpy(labels),
+            "labels": torch.from_numpy(labels).to(found.device),
         }
 
     def ready(self, number: int) -> Work:
@@ -102,7 +103,8 @@ class StockStep:
         return self._step
 
     def _step(self) -> dict[str, float]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bf16"):
+        device, is_mixed = self.settings["device"], self.precision == "bf16"
+        with torch.autocast(device, torch.bfloat16, enabled=is_mixed):
             loss = self.model(**self.inputs).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -202,22 +204,27 @@ def measure_steps(params: BenchmarkParams) -> tuple[pd.DataFrame, pd.DataFrame]:
     tuple
         Two tables, one for the lengths and one for the batch sizes: `length`, `batch`, `variant`,
         `round`, `seconds`, `peak_mib`, `loss`. The peak is that of the variant's process so far;
-        the lengths grow, so that it is that of the length. No row where nothing is asked for.
+        the longest texts come first, so that theirs is of nothing else. No row where nothing is
+        asked for.
     """
     size, length = params.step_batch, params.batch_length
-    points = [{"vary": "length", "length": n, "batch": size} for n in sorted(params.step_lengths)]
+    points = [
+        {"vary": "length", "length": n, "batch": size}
+        for n in sorted(params.step_lengths, reverse=True)
+    ]
     points += [{"vary": "batch", "length": length, "batch": n} for n in sorted(params.batch_sizes)]
     rounds = Rounds(params.rounds, params.seconds_per_point)
-    settings = {"model": params.model, "seed": params.seed}
+    device = find_device(params.device)
+    settings = {"model": params.model, "seed": params.seed, "device": device}
     if not points:
         return nothing_measured(*COLUMNS), nothing_measured(*COLUMNS)
-    with open_children("step", step_variants(), settings) as children:
+    with open_children("step", step_variants(device), settings) as children:
         found = alternate(children, points, rounds=rounds, warm_up=WARM_UP)
     lengths, batches = (
-        found[found["vary"] == name].drop(columns="vary").reset_index(drop=True)
+        found[found["vary"] == name].drop(columns="vary").sort_values(name, kind="stable")
         for name in ("length", "batch")
     )
-    return lengths, batches
+    return lengths.reset_index(drop=True), batches.reset_index(drop=True)
 
 
 def count_work(model: Any, *, batch: int, length: int) -> dict[str, int]:

@@ -14,7 +14,8 @@ import torch
 
 from nbutils.artifacts import is_installed, write_json
 from nbutils.benchmark.alternating import compare, nothing_measured, summarise
-from nbutils.benchmark.limit import best_rates, precisions
+from nbutils.benchmark.device import find_device
+from nbutils.benchmark.limit import best_rates
 from nbutils.benchmark.load import Load
 from nbutils.benchmark.predicting import PIPELINE
 from nbutils.benchmark.real_texts import DYNAMIC, DYNAMIC_BF16, OURS, PADDED
@@ -49,11 +50,13 @@ def require_trainer() -> None:
         )
 
 
-def describe_bench() -> dict[str, Any]:
-    """Return what the numbers depend on: processor, cores, threads, versions."""
+def describe_bench(params: BenchmarkParams) -> dict[str, Any]:
+    """Return what the numbers depend on: device, processor, cores, threads, versions."""
     import transformers
 
+    device = find_device(params.device)
     return {
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
         **describe_processor(),
         "threads": torch.get_num_threads(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
@@ -82,9 +85,10 @@ class Measurements(Described):
 
 
 def fastest(names: Any) -> str:
-    """Return the name of our variant in the arithmetic that a training here chooses."""
-    ours = f"nbutils {precisions()[-1]}"
-    return ours if ours in set(names) else OURS
+    """Return the name of our variant in the arithmetic that a training there chooses."""
+    found = set(names)
+    ours = (f"{OURS} {precision}" for precision in ("bf16", "fp32"))
+    return next((name for name in ours if name in found), OURS)
 
 
 def step_ratios(steps: pd.DataFrame) -> pd.DataFrame:
@@ -105,7 +109,9 @@ def step_ratios(steps: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def shares_of_limit(steps: pd.DataFrame, rates: Mapping[str, float], *, model: str) -> pd.DataFrame:
+def shares_of_limit(
+    steps: pd.DataFrame, rates: Mapping[str, float], *, params: BenchmarkParams
+) -> pd.DataFrame:
     """Return which share of the machine's measured matrix-product rate each step reaches.
 
     Parameters
@@ -114,8 +120,8 @@ def shares_of_limit(steps: pd.DataFrame, rates: Mapping[str, float], *, model: s
         As `measure_steps` returns them.
     rates
         As `best_rates` returns them; the rate of a variant's own arithmetic counts.
-    model
-        The checkpoint, for its size.
+    params
+        For the size of the model, and for the device, which decides what is performed.
 
     Returns
     -------
@@ -127,7 +133,8 @@ def shares_of_limit(steps: pd.DataFrame, rates: Mapping[str, float], *, model: s
     """
     if steps.empty or not rates:
         return nothing_measured(*SHARES, "nominal_share")
-    network = load_classifier(model, label_names=[str(k) for k in range(N_CLASSES)])
+    names = [str(k) for k in range(N_CLASSES)]
+    network = load_classifier(params.model, label_names=names).to(find_device(params.device))
     batch = int(steps["batch"].iloc[0])
     rows = []
     for row in summarise(steps, ["length"]).to_dict("records"):
@@ -193,14 +200,14 @@ def build_results(measured: Measurements, *, params: BenchmarkParams, load: Load
     rates = best_rates(measured.products)
     tables = {
         "steps": step_ratios(measured.steps),
-        "shares": shares_of_limit(measured.steps, rates, model=params.model),
+        "shares": shares_of_limit(measured.steps, rates, params=params),
         "memory": peak_memory(measured.steps),
         "training": training_ratios(measured.training),
         "prediction": prediction_ratios(measured.prediction),
         "accuracy": compare_accuracy(measured.accuracy),
     }
     results: dict[str, Any] = {
-        "machine": describe_bench(),
+        "machine": describe_bench(params),
         "load": asdict(load),
         "limit": rates,
         **{name: table.to_dict("records") for name, table in tables.items()},
@@ -212,7 +219,8 @@ def build_results(measured: Measurements, *, params: BenchmarkParams, load: Load
 
 def _headline(results: Mapping[str, Any]) -> dict[str, Any]:
     """Return the few numbers of the first screen; empty or None where nothing was measured."""
-    ours = f"{OURS} {precisions()[-1]}"
+    measured = [*results["steps"], *results["prediction"]]
+    ours = fastest(row["variant"] for row in measured if row["baseline"] != f"{OURS} fp32")
     steps = [row for row in results["steps"] if row["baseline"] == "stock fp32"]
     shares = [row for row in results["shares"] if row["variant"] == ours and row["length"] >= LONG]
     predicted = [row for row in results["prediction"] if row["variant"] == ours]

@@ -21,6 +21,7 @@ class TrainerRecipe:
     learning_rate: float
     seed: int
     bf16: bool = False
+    device: str = "cpu"
 
 
 def rows_of(data: LabelledBatches, *, pad_to: int | None = None) -> list[dict[str, Any]]:
@@ -49,7 +50,7 @@ def rows_of(data: LabelledBatches, *, pad_to: int | None = None) -> list[dict[st
 def build_trainer(
     model: Any, rows: Sequence[dict[str, Any]], tokenizer: Any, recipe: TrainerRecipe
 ) -> Any:
-    """Return a Trainer on the CPU that neither saves, evaluates, logs nor reports."""
+    """Return a Trainer on the recipe's device that neither saves, evaluates, logs nor reports."""
     from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
     model.accepts_loss_kwargs = False  # Trainer takes BERT's **kwargs for a loss that it scales
@@ -63,7 +64,7 @@ def build_trainer(
         warmup_steps=WARM_UP,
         optim="adamw_torch_fused",
         seed=recipe.seed,
-        use_cpu=True,
+        use_cpu=recipe.device == "cpu",
         bf16=recipe.bf16,
         save_strategy="no",
         eval_strategy="no",

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from nbutils.benchmark.device import wait_for
 from nbutils.benchmark.subject import Subject
 from nbutils.training.machine import peak_memory_mib
 
@@ -36,17 +37,19 @@ def build_subject(spec: Mapping[str, Any]) -> Subject:
     return found
 
 
-def answer(subject: Subject, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Do what a request asks for: ``{"prepare": point}`` or ``{"run": round}``."""
+def answer(subject: Subject, request: Mapping[str, Any], *, device: str) -> dict[str, Any]:
+    """Do on a device what a request asks for: ``{"prepare": point}`` or ``{"run": round}``."""
     if "prepare" in request:
         subject.prepare(request["prepare"])
         return {}
     work = subject.ready(request["run"])
     gc.collect()
+    wait_for(device)
     begin, used = time.perf_counter(), time.process_time()
     numbers = work()
+    wait_for(device)
     seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - used
-    peak = peak_memory_mib("cpu")
+    peak = peak_memory_mib(device)
     return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak, **numbers}
 
 
@@ -55,7 +58,7 @@ def serve(spec: Mapping[str, Any], requests: TextIO, replies: TextIO) -> None:
     subject = build_subject(spec)
     _reply(replies, {})
     for line in requests:
-        _reply(replies, answer(subject, json.loads(line)))
+        _reply(replies, answer(subject, json.loads(line), device=spec["settings"]["device"]))
 
 
 def _reply(replies: TextIO, values: Mapping[str, Any]) -> None:

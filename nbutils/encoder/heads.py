@@ -101,9 +101,10 @@ class Heads:
             d_scores = torch.bmm(d_mixed[block], self.value[block].transpose(1, 2))
             kept = powers
             if self.keep is not None:
-                keep = self.keep[block].to(INTEGERS[powers.element_size()])
+                integers = INTEGERS[powers.element_size()]
+                keep = self.keep[block].to(integers)
                 drop_(d_scores, keep)
-                kept = drop_(powers.clone(), keep)
+                kept = torch.bitwise_and(powers.view(integers), keep).view(powers.dtype)
             torch.bmm(kept.transpose(1, 2), d_mixed[block], out=found.value[block])
             d_scores.sub_(shared[block]).mul_(powers)
             torch.bmm(d_scores, self.key[block], out=found.query[block])

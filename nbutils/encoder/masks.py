@@ -9,6 +9,7 @@ a floating-point number leaves it as it is, or makes it zero.
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 LEVELS = 1 << 7
-SIGN = -(1 << 7)
 INTEGERS = {2: torch.int16, 4: torch.int32}  # by the bytes of a floating-point number
 STREAMS = 2  # random streams of one mask, on as many threads; a constant, or masks would follow it
 FEW = 1 << 17  # words; fewer are drawn sooner than a thread is woken
+CHUNK = 1 << 15  # words that are made into a mask at once, in the cache
 
 
 class DropoutBits:
@@ -27,7 +28,7 @@ class DropoutBits:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._threads = ThreadPoolExecutor(STREAMS, "nbutils-dropout")
+        self._helper = ThreadPoolExecutor(STREAMS - 1, "nbutils-dropout")
         self.begin(0)
 
     def begin(self, *place: int) -> None:
@@ -40,18 +41,26 @@ class DropoutBits:
 
     def keep(self, shape: torch.Size | tuple[int, ...], p: float) -> torch.Tensor:
         """Return an int8 mask of `shape`: 0 with probability `p` to the nearest 1/128, else -1."""
-        count = int(np.prod(shape))
-        words = self._draw((count + 7) // 8)
-        bits = torch.from_numpy(words.view(np.int8))[:count].view(shape)
-        # 7 random bits below a set sign are -128 ... -1; what stays negative is kept
-        return bits.bitwise_or_(SIGN).add_(drop_levels(p)).bitwise_right_shift_(7)
+        count = math.prod(shape)
+        words, mask = -(-count // 8), np.empty(count, np.int8)
+        if words <= FEW:
+            _fill(mask, self._streams[0], p)
+        else:
+            half = 8 * -(-words // STREAMS)
+            other = self._helper.submit(_fill, mask[half:], self._streams[1], p)
+            _fill(mask[:half], self._streams[0], p)
+            other.result()
+        return torch.from_numpy(mask).view(*shape)
 
-    def _draw(self, count: int) -> NDArray[np.uint64]:
-        if count <= FEW:
-            return self._streams[0].random_raw(count)
-        share = -(-count // STREAMS)
-        parts = self._threads.map(lambda stream: stream.random_raw(share), self._streams)
-        return np.concatenate(list(parts))[:count]
+
+def _fill(mask: NDArray[np.int8], stream: np.random.SFC64, p: float) -> None:
+    """Fill a mask from a stream: 7 random bits keep an element where they are small enough."""
+    for start in range(0, len(mask), 8 * CHUNK):
+        part = mask[start : start + 8 * CHUNK]
+        bits = stream.random_raw(-(-len(part) // 8)).view(np.int8)[: len(part)]
+        np.bitwise_and(bits, LEVELS - 1, out=bits)
+        np.less(bits, LEVELS - drop_levels(p), out=part.view(np.bool_))
+        np.negative(part, out=part)
 
 
 def drop_levels(p: float) -> int:

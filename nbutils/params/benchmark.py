@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import Self
@@ -24,7 +24,7 @@ class BenchmarkParams(StageParameters):
 
     section: ClassVar[str] = "benchmark"
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "Most often changed": ("model", "datasets", "test_datasets", "rounds", "seeds"),
+        "Most often changed": ("model", "datasets", "test_datasets", "device", "rounds", "seeds"),
         "Columns and seed": ("text_column", "label_column", "seed"),
         "Products and single steps": (
             "product_sizes", "step_lengths", "step_batch", "batch_sizes", "batch_length",
@@ -53,6 +53,9 @@ class BenchmarkParams(StageParameters):
         [],
         description="test files, one for each of datasets, in their order; none: texts of the "
         "dataset itself are held out; an empty list: so for all",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="what is measured: the fastest device that torch finds, or one by name"
     )
     text_column: str | None = Field(None, description="column with the text; none: found by name")
     label_column: str | None = Field(None, description="column with the label; none: found by name")
