@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nbutils.artifacts import is_installed
 from nbutils.checkpoints.loading import load_classifier
-from nbutils.encoder import heads
+from nbutils.encoder import heads, masks
 from nbutils.encoder.masks import DropoutBits, drop_, kept_scale
 from nbutils.encoder.swap import (
     FastEncoder,
@@ -277,6 +277,15 @@ def test_masks_follow_seed_and_place_alone() -> None:
     assert not torch.equal(draw(3, 5, 0), draw(3, 6, 0))
     halves = draw(3, 5, 0).chunk(2)
     assert not torch.equal(*halves)
+
+
+@pytest.mark.parametrize("count", [1000, 2_000_003])
+def test_masks_are_the_same_in_whatever_pieces_they_are_made(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = DropoutBits(3).keep((count,), 0.1)
+    monkeypatch.setattr(masks, "CHUNK", 64)
+    assert torch.equal(DropoutBits(3).keep((count,), 0.1), whole)
 
 
 def test_weights_that_a_fused_optimiser_changed_are_seen() -> None:
