@@ -66,12 +66,19 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_page(tmp_path_factory.mktemp("errors"), overlapping())
 
 
-def visible_rows(visit: Visit, at: int = 0) -> list[list[str]]:
-    """Return the cells of the rows of a table of examples that a reader sees."""
-    rows: list[list[str]] = visit.ask(
+def visible_rows(visit: Visit, at: int = 0, *, after: int | None = None) -> list[list[str]]:
+    """Return the cells of the rows of a table of examples that a reader sees.
+
+    With `after`, once there are so many: a link is followed before its rows are chosen.
+    """
+    seen = (
         f"[...document.querySelectorAll('.nb-texts')[{at}].querySelectorAll('tbody tr')]"
         ".filter((row) => row.checkVisibility())"
-        ".map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    if after is not None:
+        visit.page.wait_for_function(f"(count) => {seen}.length === count", arg=after)
+    rows: list[list[str]] = visit.ask(
+        f"{seen}.map((row) => [...row.cells].map((cell) => cell.textContent))"
     )
     return rows
 
@@ -96,13 +103,13 @@ def test_click_on_a_cell_lands_on_its_examples(browser, page, width):
         assert len(visible_rows(visit)) == 36
         visit.page.get_by_role("link", name="class 3 predicted as class 2: 4").first.click()
         assert is_seen(visit, ".nb-texts tbody tr:not([hidden])")
-        rows = visible_rows(visit)
+        rows = visible_rows(visit, after=4)
         assert [row[:2] for row in rows] == [["class 3", "class 2"]] * 4
         assert told(visit) == "4 of 36: class 3 predicted as class 2"
         visit.page.get_by_role("button", name="Show all", exact=True).click()
         assert len(visible_rows(visit)) == 36
         visit.page.get_by_role("link", name="class 3 predicted as class 2: 4").first.click()
-        assert len(visible_rows(visit)) == 4
+        assert len(visible_rows(visit, after=4)) == 4
         assert visit.said == []
         assert visit.foreign_requests == []
 
@@ -114,7 +121,7 @@ def test_cell_of_right_predictions_leads_to_those_it_was_least_sure_of(browser, 
         link.focus()
         visit.page.keyboard.press("Enter")
         assert is_seen(visit, ".nb-texts:has([id='examples-4-4'])")
-        assert [row[:2] for row in visible_rows(visit, 1)] == [["class 4", "class 4"]] * 3
+        assert [row[:2] for row in visible_rows(visit, 1, after=3)] == [["class 4", "class 4"]] * 3
         assert len(visible_rows(visit, 0)) == 36
 
 
@@ -124,6 +131,7 @@ def test_address_of_a_cell_opens_the_page_on_its_examples(browser, page):
         visit.page.goto("about:blank")
         visit.page.goto(f"{visit.uri}#examples-1-0")
         assert is_seen(visit, ".nb-texts tbody tr:not([hidden])")
+        assert len(visible_rows(visit, after=2)) == 2
         assert told(visit) == "2 of 36: class 1 predicted as class 0"
         visit.page.go_back()
 
