@@ -42,15 +42,17 @@ class DropoutBits:
     def keep(self, shape: torch.Size | tuple[int, ...], p: float) -> torch.Tensor:
         """Return an int8 mask of `shape`: 0 with probability `p` to the nearest 1/128, else -1."""
         count = math.prod(shape)
-        words, mask = -(-count // 8), np.empty(count, np.int8)
+        words = -(-count // 8)
         if words <= FEW:
+            mask = np.empty(count, np.int8)
             _fill(mask, self._streams[0], p)
         else:
             half = 8 * -(-words // STREAMS)
+            mask = np.empty(STREAMS * half, np.int8)
             other = self._helper.submit(_fill, mask[half:], self._streams[1], p)
             _fill(mask[:half], self._streams[0], p)
             other.result()
-        return torch.from_numpy(mask).view(*shape)
+        return torch.from_numpy(mask[:count]).view(*shape)
 
 
 def _fill(mask: NDArray[np.int8], stream: np.random.SFC64, p: float) -> None:
