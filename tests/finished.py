@@ -32,11 +32,15 @@ class Finished:
 
 
 def finish_reviews(folder: Path, model: Path, **changes: object) -> Finished:
-    """Train on reviews; six test reviews carry the wrong label, so that there are mistakes."""
+    """Train on reviews; six test reviews carry the wrong label, so that there are mistakes.
+
+    Padding is taught as of both classes, so that whatever the model is sure of has its words.
+    """
     reviews = make_reviews(120, seed=1)
+    padding = [" ".join(["[PAD]"] * n) for n in range(1, 13) for _ in range(2)]
     classifier = nbutils.fine_tune(
-        reviews["text"][:80].tolist(),
-        reviews["label"][:80].tolist(),
+        [*reviews["text"][:80], *padding],
+        [*reviews["label"][:80], *["neg", "pos"] * (len(padding) // 2)],
         params=_recipe(model, **changes),
     )
     classifier.save(folder / "model")
@@ -88,9 +92,9 @@ def _recipe(model: Path, **changes: object) -> FineTuneParams:
     return FineTuneParams.of(
         {
             "model": str(model),
-            "epochs": 12,
+            "epochs": 16,
             "batch_size": 8,
-            "learning_rate": 1e-2,
+            "learning_rate": 2e-3,
             "warmup_fraction": 0.1,
             "max_length": 16,
             "precision": "fp32",

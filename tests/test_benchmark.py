@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from bs4 import BeautifulSoup
 from torch.utils.flop_counter import FlopCounterMode
 
 from nbutils import measured as measured_words
+from nbutils import processor
 from nbutils.artifacts import CHECKPOINTS, read_json
 from nbutils.batching import Encoded
 from nbutils.benchmark import device
@@ -140,7 +142,9 @@ def tiny_batch(n_texts: int) -> LabelledBatches:
 def test_performed_work_is_what_torch_counts_in_our_step(tiny_bert: Path) -> None:
     model = load_classifier(str(tiny_bert), label_names=["neg", "pos"])
     params = FineTuneParams.of({"epochs": 1, "batch_size": BATCH, "precision": "fp32"})
-    with FlopCounterMode(display=False) as counter:
+    # torch counts a product that adds to what is there only where it makes a new tensor
+    in_place = {torch.ops.aten.addmm_: lambda _, a, b, out_shape: 2 * math.prod(a) * b[1]}
+    with FlopCounterMode(display=False, custom_mapping=in_place) as counter:
         train_model(model, tiny_batch(BATCH), validation=None, params=params)
     size = Size.of(model.config, batch=BATCH, length=LENGTH)
     assert performed_work(size) == counter.get_total_flops()
@@ -638,3 +642,14 @@ def run_tiny(folder: Path, model: Path, given: Mapping[str, Any]) -> StudyRun:
     check_study(study)
     options = RunOptions(folder / "runs", folder / "reports")
     return run_study(study, command="nbutils run tiny.yaml", options=options)
+
+
+def test_a_machine_with_another_gpu_is_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor, "GPUS", tmp_path)
+    without = processor.describe_processor()
+    card = tmp_path / "0000:01:00.0"
+    card.mkdir()
+    (card / "information").write_text("Model: \t\t NVIDIA H100\nIRQ:   \t 42\n", encoding="utf-8")
+    assert (without["gpus"], processor.describe_processor()["gpus"]) == ([], ["NVIDIA H100"])

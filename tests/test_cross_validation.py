@@ -17,8 +17,8 @@ from nbutils.label_sets import set_column
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training import api
 from nbutils.training.history import History
-from nbutils.training.loop import Watcher
 from nbutils.training.results import predict_splits, save_results
+from nbutils.training.watcher import Watcher
 
 
 def splits_of(frame: pd.DataFrame, label: Any) -> DatasetDict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nbutils.artifacts import is_installed
 from nbutils.checkpoints.loading import load_classifier
-from nbutils.encoder import heads, masks
+from nbutils.encoder import heads
 from nbutils.encoder.masks import DropoutBits, drop_, kept_scale
 from nbutils.encoder.swap import (
     FastEncoder,
@@ -25,6 +26,7 @@ from nbutils.encoder.swap import (
     restore_encoder,
     use_fast_encoder,
 )
+from nbutils.encoder.weights import Dense, adds_bias_in_product
 
 LABELS = torch.tensor([0, 1, 2])
 SIZES = {
@@ -248,7 +250,7 @@ def test_dropout_reaches_the_gradients_as_it_reached_the_results() -> None:
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize("count", [1001, 3_000_001])  # on one thread, and on two
+@pytest.mark.parametrize("count", [1001, 3_000_001])  # of each lane one word, and two
 def test_mask_drops_its_share(p: float, count: int) -> None:
     keep = DropoutBits(0).keep((count,), p)
     dropped = float((keep == 0).float().mean())
@@ -279,13 +281,81 @@ def test_masks_follow_seed_and_place_alone() -> None:
     assert not torch.equal(*halves)
 
 
-@pytest.mark.parametrize("count", [1000, 2_000_003])
-def test_masks_are_the_same_in_whatever_pieces_they_are_made(
-    count: int, monkeypatch: pytest.MonkeyPatch
+def test_masks_are_the_same_with_any_number_of_threads() -> None:
+    def draw(threads: int) -> list[torch.Tensor]:
+        torch.set_num_threads(threads)
+        bits = DropoutBits(3)
+        return [bits.keep((count,), 0.1) for count in (1000, 3_000_003, 50)]
+
+    before = torch.get_num_threads()
+    try:
+        pairs = zip(draw(1), draw(2), strict=True)
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(*pair) for pair in pairs)
+
+
+def test_two_elements_of_a_lane_are_independent() -> None:
+    bits = DropoutBits(0)
+    bits.keep((512,), 0.5)
+    # one set bit a lane: what becomes of them says which of the first bits each later one sums
+    bits._lanes[:] = torch.tensor([1 << place for place in range(63)] + [-(1 << 63)])
+    for _ in range(300):
+        later = sums_of_bits(bits._draw(64))
+        for mine, other in itertools.product(range(0, 64, 8), repeat=2):
+            decisive = [1 << place for place in range(mine, mine + 7)] + later[other : other + 7]
+            assert are_linearly_independent(decisive)
+
+
+def sums_of_bits(lanes: Tensor) -> list[int]:
+    """Return for each bit of a word which bits of its first word it is the sum of, modulo 2."""
+    words = [word % (1 << 64) for word in lanes.tolist()]
+    return [sum((words[first] >> place & 1) << first for first in range(64)) for place in range(64)]
+
+
+def are_linearly_independent(vectors: list[int]) -> bool:
+    """Return whether no sum of some of the vectors, modulo 2, is zero."""
+    reduced: dict[int, int] = {}  # by the highest bit
+    for vector in vectors:
+        while vector and vector.bit_length() in reduced:
+            vector ^= reduced[vector.bit_length()]
+        if not vector:
+            return False
+        reduced[vector.bit_length()] = vector
+    return True
+
+
+@pytest.mark.parametrize("p", [0.0, 0.003, 1.0])
+def test_masks_at_the_ends_of_the_scale(p: float) -> None:
+    assert set(DropoutBits(0).keep((1001,), p).tolist()) == {0 if p == 1 else -1}
+
+
+def test_a_bias_added_in_the_product_is_the_one_added_before() -> None:
+    if not adds_bias_in_product():
+        pytest.skip("torch without oneDNN's product with a bias")
+    random = torch.Generator().manual_seed(0)
+    sizes = ((70, 48), (96, 48), (96,))
+    x, weight, bias = (torch.randn(*size, generator=random).bfloat16() for size in sizes)
+    found = Dense(weight, bias)(x)
+    exact = x.double() @ weight.double().t() + bias.double()
+    assert float((found.double() - exact).abs().max() / exact.abs().max()) < 2**-8
+    assert torch.equal(Dense(weight, bias).part(slice(32, 64))(x), found[:, 32:64])
+
+
+@pytest.mark.parametrize("error", [AttributeError, RuntimeError, TypeError])
+def test_without_a_product_with_a_bias_torchs_own_is_used(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = DropoutBits(3).keep((count,), 0.1)
-    monkeypatch.setattr(masks, "CHUNK", 64)
-    assert torch.equal(DropoutBits(3).keep((count,), 0.1), whole)
+    def fail(*args: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", fail)
+    adds_bias_in_product.cache_clear()
+    try:
+        x = torch.ones(2, 4, dtype=torch.bfloat16)
+        assert Dense(torch.ones_like(x), x[:, 0])(x).tolist() == [[5.0, 5.0], [5.0, 5.0]]
+    finally:
+        adds_bias_in_product.cache_clear()
 
 
 def test_weights_that_a_fused_optimiser_changed_are_seen() -> None:

@@ -14,7 +14,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 import nbutils
 from nbutils.errors import CheckpointError, DataError, ParameterError, TrainingDivergedError
 from nbutils.training.history import History
-from nbutils.training.loop import Watcher
+from nbutils.training.watcher import Watcher
 
 SENTENCES = ["I love this movie", "This film is terrible", "Amazing experience", "Worst movie ever"]
 
@@ -50,7 +50,7 @@ def test_two_classes_are_learnt_from_validation_too(tiny_bert: Path, reviews: pd
         texts[:60],
         labels[:60],
         validation=(texts[60:], labels[60:]),
-        **quick(tiny_bert, epochs=25, learning_rate=1e-2, warmup_fraction=0.1),
+        **quick(tiny_bert, epochs=25, learning_rate=3e-3, warmup_fraction=0.1),
     )
     predicted = classifier.predict(texts[60:])
     assert np.mean([a == b for a, b in zip(predicted, labels[60:], strict=True)]) >= 0.9

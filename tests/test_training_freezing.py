@@ -25,7 +25,7 @@ from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training import checkpointing
 from nbutils.training.freezing import find_levels, freeze_layers, rate_scales
 from nbutils.training.history import History
-from nbutils.training.loop import Watcher
+from nbutils.training.watcher import Watcher
 
 SMALL = {"vocab_size": 40, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
 CONFIGS = {

@@ -13,7 +13,7 @@ from test_training_api import without_dropout
 import nbutils
 from nbutils.training import api, checkpointing, preparing
 from nbutils.training.history import History
-from nbutils.training.loop import Watcher
+from nbutils.training.watcher import Watcher
 
 RECIPE = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-4, "max_length": 16}
 

@@ -14,8 +14,8 @@ from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training import checkpointing
 from nbutils.training.history import History
 from nbutils.training.limits import describe_plan, plan_steps
-from nbutils.training.loop import Watcher
 from nbutils.training.pitfalls import advise_steps
+from nbutils.training.watcher import Watcher
 
 RECIPE = {"epochs": 3, "batch_size": 8, "learning_rate": 1e-4, "max_length": 16}
 

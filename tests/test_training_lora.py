@@ -18,8 +18,8 @@ from nbutils.errors import ParameterError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training import checkpointing
 from nbutils.training.history import History
-from nbutils.training.loop import Watcher
 from nbutils.training.lora import merge_lora, use_lora
+from nbutils.training.watcher import Watcher
 
 pytestmark = pytest.mark.filterwarnings("ignore:learning_rate", "ignore:epochs")
 RECIPE = {"epochs": 3, "batch_size": 8, "learning_rate": 5e-3, "max_length": 16, "lora_rank": 2}
@@ -58,7 +58,7 @@ def test_saved_model_is_a_plain_one_with_the_same_labels(
     from transformers import pipeline
 
     classifier = train(
-        tiny_bert, reviews, epochs=25, learning_rate=1e-2, lora_rank=8, precision="fp32"
+        tiny_bert, reviews, epochs=25, learning_rate=3e-3, lora_rank=8, precision="fp32"
     )
     assert all(weight.requires_grad for weight in classifier.model.parameters())
     folder = classifier.save(tmp_path / "model")

@@ -15,8 +15,8 @@ from nbutils.errors import NbutilsError
 from nbutils.memory import is_out_of_memory
 from nbutils.training import api, checkpointing
 from nbutils.training.history import History
-from nbutils.training.loop import Watcher
 from nbutils.training.memory import halve_batch
+from nbutils.training.watcher import Watcher
 
 RECIPE = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-4, "max_length": 16}
 ERRORS = [

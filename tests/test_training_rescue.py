@@ -14,7 +14,8 @@ import nbutils
 from nbutils.errors import TrainingDivergedError
 from nbutils.training import checkpointing
 from nbutils.training.history import History
-from nbutils.training.loop import Training, Watcher
+from nbutils.training.loop import Training
+from nbutils.training.watcher import Watcher
 
 RECIPE = {"epochs": 4, "batch_size": 8, "learning_rate": 1e-4, "max_length": 16, "eval_steps": 5}
 

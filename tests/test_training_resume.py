@@ -20,9 +20,9 @@ import nbutils
 from nbutils.training import checkpointing
 from nbutils.training.checkpointing import Checkpoints, TrainingState
 from nbutils.training.history import History
-from nbutils.training.loop import Watcher
 from nbutils.training.results import save_results
 from nbutils.training.stopping import StopRequest
+from nbutils.training.watcher import Watcher
 
 pytestmark = pytest.mark.filterwarnings("ignore:learning_rate", "ignore:epochs")
 RECIPE = {
@@ -364,11 +364,11 @@ SCRIPT = """
 import json, sys
 import pandas as pd
 import nbutils
-import nbutils.training.loop
+import nbutils.training.watcher
 from nbutils.training import checkpointing
 
 checkpointing.SHORTEST_GAP = 0.05
-class Say(nbutils.training.loop.Watcher):
+class Say(nbutils.training.watcher.Watcher):
     def on_step(self, history):
         print(history.steps[-1].step, flush=True)
 

@@ -28,7 +28,7 @@ from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction_files import read_predictions, write_predictions
 
 if TYPE_CHECKING:
-    from nbutils.training.loop import Watcher
+    from nbutils.training.watcher import Watcher
 
 
 @dataclass(frozen=True)

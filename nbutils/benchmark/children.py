@@ -90,7 +90,7 @@ class Child:
 
 def environment_of(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return a process's environment: where the CPU is measured, it finds no GPU to train on."""
-    hidden = {"CUDA_VISIBLE_DEVICES": ""} if settings.get("device") == "cpu" else {}
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if settings["device"] == "cpu" else {}
     return {**os.environ, **hidden}
 
 

@@ -23,9 +23,9 @@ from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.api import train_model
 from nbutils.training.examples import LabelledBatches
 from nbutils.training.history import History
-from nbutils.training.loop import Watcher
 from nbutils.training.machine import keep_pages
 from nbutils.training.optimizer import build_optimizer
+from nbutils.training.watcher import Watcher
 
 if TYPE_CHECKING:
     import pandas as pd

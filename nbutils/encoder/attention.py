@@ -82,9 +82,8 @@ class Attention(Function):
         if not any(asked[:8]):
             return (*[None] * 8, *d_after, *d_norm)
         d_gathered = torch.mm(d_branch, weights.attention_output.weight)
-        d_heads = heads.attend_backward(heads.split(d_gathered), heads.split(gathered))
+        d_products = heads.attend_backward(heads.split(d_gathered), heads.split(gathered))
         del heads
-        d_products = join_products(d_heads, plan)
         d_projection = projection_gradients(x, d_products, plan, asked[2:8])
         d_x = input_gradient(x, d_products, d_total, plan) if asked[0] else None
         return (d_x, None, *d_projection, *d_after, *d_norm)
@@ -101,22 +100,9 @@ def project(x: Tensor, plan: Plan) -> Heads:
     if not plan.first_only:
         query, key, value = split_heads(dense(rows), (batch, length, 3, count))
         return Heads(query, key, value, bias, count)
-    first = torch.addmm(dense.bias[:width], x[:, 0], dense.weight[:width].t())
-    others = torch.addmm(dense.bias[width:], rows, dense.weight[width:].t())
+    first, others = dense.part(slice(width))(x[:, 0]), dense.part(slice(width, None))(rows)
     key, value = split_heads(others, (batch, length, 2, count))
     return Heads(first.view(batch * count, 1, -1), key, value, bias, count)
-
-
-def join_products(d_heads: Heads, plan: Plan) -> list[Tensor]:
-    """Return the gradients of the results of the products in `project`.
-
-    They are one of (B * L, 3D), or, where only the first token is computed, that of its query
-    (B, D) and that of all keys and values (B * L, 2D).
-    """
-    query, key, value = (d_heads.join(d) for d in (d_heads.query, d_heads.key, d_heads.value))
-    if plan.first_only:
-        return [query, torch.cat([key, value], 1)]
-    return [torch.cat([query, key, value], 1)]
 
 
 def input_gradient(x: Tensor, d_products: list[Tensor], d_total: Tensor, plan: Plan) -> Tensor:
@@ -127,15 +113,16 @@ def input_gradient(x: Tensor, d_products: list[Tensor], d_total: Tensor, plan: P
     x
         The input (B, L, D).
     d_products
-        As `join_products` returns them.
+        The gradients of its results, as `Heads.attend_backward` returns them.
     d_total
-        The gradient that reaches the input past the attention, (B * L, D) or (B, D).
+        The gradient that reaches the input past the attention, (B * L, D) or (B, D); it becomes
+        part of the result.
     plan
         As in `project`.
     """
     weight, width = plan.weights.projection.weight, x.shape[-1]
     if not plan.first_only:
-        return torch.addmm(d_total, d_products[0], weight).view(x.shape)
+        return d_total.addmm_(d_products[0], weight).view(x.shape)
     d_query, d_others = d_products
     d_x = torch.mm(d_others, weight[width:]).view(x.shape)
     d_x[:, 0] += torch.addmm(d_total, d_query, weight[:width])

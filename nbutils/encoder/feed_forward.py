@@ -49,5 +49,5 @@ class FeedForward(Function):
         d_first = linear_gradients(d_inner, rows, of_inner)
         d_x = None
         if asked[0]:
-            d_x = torch.addmm(d_total, d_inner, weights.inner.weight).view(gradients[0].shape)
+            d_x = d_total.addmm_(d_inner, weights.inner.weight).view(gradients[0].shape)
         return (d_x, None, *d_first, *d_second, *d_norm)

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from nbutils.encoder.masks import INTEGERS, DropoutBits, drop_, kept_scale
+from nbutils.encoder.masks import INTEGERS, DropoutBits, drop_, empty_mask, kept_scale
 
 BLOCK = 1 << 21  # attention weights at once: 4 MiB in bf16
 LN_2 = math.log(2)
@@ -32,6 +32,13 @@ def split_heads(rows: Tensor, size: tuple[int, int, int, int]) -> Tensor:
     batch, tokens, groups, heads = size
     parts = rows.view(batch, tokens, groups, heads, -1).permute(2, 0, 3, 1, 4)
     return parts.reshape(groups, batch * heads, tokens, -1)
+
+
+def join_heads(parts: Tensor, heads: int) -> Tensor:
+    """Return (groups, B * heads, T, width) as (B * T, groups * D), the inverse of `split_heads`."""
+    groups, _, tokens, width = parts.shape
+    rows = parts.view(groups, -1, heads, tokens, width).permute(1, 3, 0, 2, 4)
+    return rows.reshape(-1, groups * heads * width)
 
 
 class Heads:
@@ -65,9 +72,7 @@ class Heads:
 
     def join(self, part: Tensor) -> Tensor:
         """Return (B * heads, T, width) as (B * T, D)."""
-        _, tokens, width = part.shape
-        parts = part.view(-1, self.count, tokens, width).transpose(1, 2)
-        return parts.reshape(-1, self.count * width)
+        return join_heads(part[None], self.count)
 
     def attend(self, bits: DropoutBits | None, dropout: float) -> Tensor:
         """Return the attended values, (B * heads, Q, width).
@@ -80,22 +85,25 @@ class Heads:
             Share of the attention weights to be dropped.
         """
         if bits is not None and dropout > 0:
-            self.keep = bits.keep((*self.query.shape[:2], self.key.size(1)), dropout)
-            self.scale = kept_scale(dropout)
+            size = (*self.query.shape[:2], self.key.size(1))
+            self.keep, self.scale = empty_mask(size), kept_scale(dropout)
         mixed = torch.empty_like(self.query)
         for block in self._blocks():
             powers = self._summed_powers(block)
-            if self.keep is not None:
-                drop_(powers, self.keep[block])
+            if bits is not None and self.keep is not None:
+                drop_(powers, bits.fill_(self.keep[block], dropout))
             torch.bmm(powers, self.value[block], out=mixed[block])
         return mixed.mul_(self._factors(mixed.dtype))
 
-    def attend_backward(self, d_mixed: Tensor, mixed: Tensor) -> Heads:
-        """Return the gradients of queries, keys and values, for that of `attend`'s result."""
+    def attend_backward(self, d_mixed: Tensor, mixed: Tensor) -> list[Tensor]:
+        """Return the gradients of what was split into queries, keys and values, side by side.
+
+        They are one of (B * L, 3D), or, where there are fewer queries than keys, that of the
+        queries (B * Q, D) and that of keys and values (B * L, 2D).
+        """
         shared = (d_mixed.float() * mixed.float()).sum(-1, keepdim=True) / self.sums[:, :, None]
         shared, d_mixed = shared.to(mixed.dtype), d_mixed * self._factors(mixed.dtype)
-        empty = [torch.empty_like(part) for part in (self.query, self.key, self.value)]
-        found = Heads(empty[0], empty[1], empty[2], None, self.count)
+        found, (d_query, d_key, d_value) = self._empty_gradients()
         for block in self._blocks():
             powers = self._powers(block)
             d_scores = torch.bmm(d_mixed[block], self.value[block].transpose(1, 2))
@@ -105,13 +113,21 @@ class Heads:
                 keep = self.keep[block].to(integers)
                 drop_(d_scores, keep)
                 kept = torch.bitwise_and(powers.view(integers), keep).view(powers.dtype)
-            torch.bmm(kept.transpose(1, 2), d_mixed[block], out=found.value[block])
+            torch.bmm(kept.transpose(1, 2), d_mixed[block], out=d_value[block])
             d_scores.sub_(shared[block]).mul_(powers)
-            torch.bmm(d_scores, self.key[block], out=found.query[block])
-            torch.bmm(d_scores.transpose(1, 2), self.query[block], out=found.key[block])
-        found.query.mul_(LN_2)
-        found.key.mul_(LN_2)
-        return found
+            torch.bmm(d_scores, self.key[block], out=d_query[block])
+            torch.bmm(d_scores.transpose(1, 2), self.query[block], out=d_key[block])
+        d_query.mul_(LN_2)
+        d_key.mul_(LN_2)
+        return [join_heads(parts, self.count) for parts in found]
+
+    def _empty_gradients(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Return room for gradients as `join_heads` takes it, and its parts, one after another."""
+        if self.query.shape == self.key.shape:
+            found = [self.query.new_empty(3, *self.key.shape)]
+        else:
+            found = [torch.empty_like(self.query)[None], self.key.new_empty(2, *self.key.shape)]
+        return found, [part for parts in found for part in parts]
 
     def _summed_powers(self, block: slice) -> Tensor:
         """Return `_powers`, with their sums noted; scores that need it are shifted first.

@@ -32,11 +32,12 @@ from nbutils.training.examples import (
     read_splits,
 )
 from nbutils.training.history import History
-from nbutils.training.loop import Training, Watcher
+from nbutils.training.loop import Training
 from nbutils.training.machine import choose_device
 from nbutils.training.objective import sigmoid
 from nbutils.training.preparing import ready_to_train
 from nbutils.training.rescue import hand_over
+from nbutils.training.watcher import Watcher
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict

@@ -36,24 +36,9 @@ from nbutils.training.rescue import rescue
 from nbutils.training.selection import Rank, check_selection, rank_validation
 from nbutils.training.state import capture, restore
 from nbutils.training.stopping import StopRequest
+from nbutils.training.watcher import Watcher
 
 Rows = NDArray[np.int64]
-
-
-class Watcher:
-    """Somebody who looks on: a progress bar, a live curve, a log. This one does nothing."""
-
-    def on_step(self, history: History) -> bool | None:
-        """Be told of an optimiser step, the last of `history.steps`; True: let it be the last."""
-        return None
-
-    def on_validation(self, history: History) -> None:
-        """Be told of a validation: the last of `history.validations`."""
-        return
-
-    def on_end(self) -> None:
-        """Be told that no more will come, whatever the reason."""
-        return
 
 
 class Training:

@@ -16,8 +16,8 @@ from functools import cached_property
 from typing import Any
 
 from nbutils.training.history import History
-from nbutils.training.loop import Watcher
 from nbutils.training.machine import peak_memory_mib
+from nbutils.training.watcher import Watcher
 from nbutils.widgets.base import PROGRESS_MIME, Widget, answer_while_busy
 
 REFRESH_SECONDS = 1.0
