@@ -146,15 +146,15 @@ def compare(
     Returns
     -------
     DataFrame
-        The columns of `by`, `baseline`, `variant`, `ratio` (of the medians), `low` and `high` (the
-        quartiles of the ratios of single rounds), `n` rounds.
+        The columns of `by`, `baseline`, `variant`, `ratio` (the median of the ratios of single
+        rounds, in which both meet the same minute of the machine), `low` and `high` (their
+        quartiles), `n` rounds.
     """
     rows = []
     for point, group in measurements.groupby(list(by), sort=False):
         times = group.pivot(index="round", columns="variant", values="seconds")
         of_rounds = times[baseline] / times[variant]
-        low, high = of_rounds.quantile([0.25, 0.75])
-        ratio = times[baseline].median() / times[variant].median()
+        low, ratio, high = of_rounds.quantile([0.25, 0.5, 0.75])
         named = dict(zip(by, point, strict=True))
         names = {"baseline": baseline, "variant": variant}
         numbers = {"ratio": ratio, "low": low, "high": high, "n": len(of_rounds)}
