@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import torch
 from nbutils.batching import Encoded
 from nbutils.benchmark.alternating import Rounds, alternate, nothing_measured
 from nbutils.benchmark.children import open_children
-from nbutils.benchmark.device import find_device, precisions
+from nbutils.benchmark.device import find_device, precisions, wait_for
 from nbutils.benchmark.subject import Subject, Work
 from nbutils.benchmark.work import Size, nominal_work, performed_work
 from nbutils.checkpoints.loading import load_classifier
@@ -23,7 +22,6 @@ from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.api import train_model
 from nbutils.training.examples import LabelledBatches
 from nbutils.training.history import History
-from nbutils.training.machine import keep_pages
 from nbutils.training.optimizer import build_optimizer
 from nbutils.training.watcher import Watcher
 
@@ -33,10 +31,11 @@ if TYPE_CHECKING:
 
 N_CLASSES = 5
 RATE = 1e-6  # random labels are not to be learnt
-EPOCHS = 100
 COLUMNS = ("length", "batch", "variant", "round", "seconds", "peak_mib", "loss")
-WARM_UP = 3  # steps; the first ones of a length touch memory that the process never had before
-BATCHES = 16  # of an epoch: more steps than anybody measures
+STEPS = (
+    2  # of which the last is timed: in a training, a step comes after another, not after a pause
+)
+WARM_UP = 2  # times; at first a length touches memory that the process never had before
 
 
 def step_variants(device: str) -> list[str]:
@@ -99,10 +98,17 @@ class StockStep:
         }
 
     def ready(self, number: int) -> Work:
-        """Return a step."""
-        return self._step
+        """Return some steps, of which the last is timed."""
 
-    def _step(self) -> dict[str, float]:
+        def work() -> dict[str, float]:
+            clock = _StepClock(self.settings["device"])
+            for _ in range(STEPS):
+                clock.note(self._step())
+            return clock.of_last_step()
+
+        return work
+
+    def _step(self) -> float:
         device, is_mixed = self.settings["device"], self.precision == "bf16"
         with torch.autocast(device, torch.bfloat16, enabled=is_mixed):
             loss = self.model(**self.inputs).loss
@@ -110,90 +116,67 @@ class StockStep:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.model.zero_grad(set_to_none=True)
-        return {"loss": float(loss)}
+        return float(loss.detach())
 
 
 class OurStep:
-    """A step of a training by `train_model`, which waits after each one until it is asked on."""
+    """A step of a training by `train_model`.
+
+    It trains in its process's first thread, as notebooks do: glibc gives other threads pools of
+    their own, whose large pieces go back to the system each time.
+    """
 
     def __init__(self, precision: str, settings: Mapping[str, Any]) -> None:
-        # As if it trained in the main thread, as notebooks do. A thread that asks for memory before
-        # this call gets a pool of its own, whose large pieces go back to the system each time.
-        keep_pages()
         self.settings, self.precision = settings, precision
         self.model = load_model(settings)
-        self.paced: _Paced | None = None
+        self.data = LabelledBatches(Encoded([], None, 0), np.zeros(0, np.int64))
+        self.params = FineTuneParams.of({})
 
     def prepare(self, point: Mapping[str, Any]) -> None:
-        """Draw texts and begin a training on them."""
-        if self.paced is not None:
-            self.paced.leave()
-        texts, length = BATCHES * point["batch"], point["length"]
+        """Draw the texts of all steps."""
+        texts, length = STEPS * point["batch"], point["length"]
         ids, labels = draw_batch(
             self.settings, texts=texts, length=length, vocabulary=self.model.config.vocab_size
         )
-        data = LabelledBatches(Encoded(list(ids), None, 0), labels)
-        recipe = {"learning_rate": RATE, "epochs": EPOCHS, "precision": self.precision}
-        params = FineTuneParams.of(
+        self.data = LabelledBatches(Encoded(list(ids), None, 0), labels)
+        recipe = {"learning_rate": RATE, "epochs": 1, "precision": self.precision}
+        self.params = FineTuneParams.of(
             {**recipe, "batch_size": point["batch"], "max_length": max(8, length)}
         )
-        self.paced = _Paced(self.model, data, params)
 
     def ready(self, number: int) -> Work:
-        """Return a step."""
-        if self.paced is None:
-            raise RuntimeError("prepare a point first")
-        return self.paced.step
+        """Return a training of some steps, of which the last is timed."""
+
+        def work() -> dict[str, float]:
+            clock = _StepClock(self.settings["device"])
+            train_model(self.model, self.data, validation=None, params=self.params, watcher=clock)
+            return clock.of_last_step()
+
+        return work
 
 
-class _Left(Exception):  # noqa: N818 - no mistake
-    """The training is not wanted any more."""
+class _StepClock(Watcher):
+    """Notes when each step ended, by the wall and by the processors."""
 
-
-class _Paced(Watcher):
-    """A training in a thread that goes on by one step whenever it is told to."""
-
-    def __init__(self, model: Any, data: LabelledBatches, params: FineTuneParams) -> None:
-        self.going: queue.Queue[bool] = queue.Queue()
-        self.made: queue.Queue[float | BaseException] = queue.Queue()
-        work = (model, data, params)
-        self.thread = threading.Thread(target=self._train, args=work, daemon=True)
-        self.started = False
-
-    def step(self) -> dict[str, float]:
-        """Let it make one step, and return its loss."""
-        if self.started:
-            self.going.put(True)
-        else:
-            self.started = True
-            self.thread.start()
-        loss = self.made.get()
-        if isinstance(loss, BaseException):
-            raise loss
-        return {"loss": loss}
-
-    def leave(self) -> None:
-        """End it, so that the model is as it was."""
-        if self.started:
-            self.going.put(False)
-            self.thread.join()
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.loss = float("nan")
+        self.ends: list[tuple[float, float]] = []
 
     def on_step(self, history: History) -> None:
-        """Be told of a step, and wait."""
-        self.made.put(history.steps[-1].loss)
-        if not self.going.get():
-            raise _Left
+        """Be told of a step of ours."""
+        self.note(history.steps[-1].loss)
 
-    def on_validation(self, history: History) -> None:
-        """Be told of a validation: there is none."""
+    def note(self, loss: float) -> None:
+        """Be told of a step."""
+        wait_for(self.device)
+        self.loss = loss
+        self.ends.append((time.perf_counter(), time.process_time()))
 
-    def _train(self, model: Any, data: LabelledBatches, params: FineTuneParams) -> None:
-        try:
-            train_model(model, data, validation=None, params=params, watcher=self)
-        except _Left:
-            return
-        except BaseException as error:
-            self.made.put(error)
+    def of_last_step(self) -> dict[str, float]:
+        """Return `seconds`, `cpu_seconds` and `loss` of the last step."""
+        (begin, used), (end, used_then) = self.ends[-2:]
+        return {"seconds": end - begin, "cpu_seconds": used_then - used, "loss": self.loss}
 
 
 def measure_steps(params: BenchmarkParams) -> tuple[pd.DataFrame, pd.DataFrame]:
