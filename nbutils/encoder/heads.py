@@ -111,10 +111,9 @@ class Heads:
             if self.keep is not None:
                 integers = INTEGERS[powers.element_size()]
                 keep = self.keep[block].to(integers)
-                drop_(d_scores, keep)
                 kept = torch.bitwise_and(powers.view(integers), keep).view(powers.dtype)
             torch.bmm(kept.transpose(1, 2), d_mixed[block], out=d_value[block])
-            d_scores.sub_(shared[block]).mul_(powers)
+            d_scores.mul_(kept).addcmul_(powers, shared[block], value=-1)
             torch.bmm(d_scores, self.key[block], out=d_query[block])
             torch.bmm(d_scores.transpose(1, 2), self.query[block], out=d_key[block])
         d_query.mul_(LN_2)
@@ -136,11 +135,11 @@ class Heads:
         a pass, and fit into the range of numbers for nearly all of them.
         """
         powers, sums = self._powers(block), self.sums[block]
-        torch.sum(powers, -1, dtype=torch.float32, out=sums)
+        sums.copy_(powers.sum(-1))
         if sums.min() < SMALLEST or not sums.max() < LARGEST:
             self.shifts[block.start] = self._scores(block).amax(-1, keepdim=True)
             powers = self._powers(block)
-            torch.sum(powers, -1, dtype=torch.float32, out=sums)
+            sums.copy_(powers.sum(-1))
         return powers
 
     def _factors(self, dtype: torch.dtype) -> Tensor:
