@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ROUND = 16  # tokens: a CPU prepares each new shape, and keeps what it prepared, so let few be new
 SHORT = 64  # tokens up to which it is rounded half as much
 POOL = 32  # batches that are sorted by length together: more wastes less padding, mixes less
+# Padded tokens of a forward pass. On a CPU more of them take memory and save no time; elsewhere a
+# pass should be long beside the start of its kernels.
+CPU_TOKENS, OTHER_TOKENS = 4096, 16384
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,6 +55,13 @@ class Encoded(Described):
         return np.fromiter(map(len, self.input_ids), np.int64, len(self.input_ids))
 
     @cached_property
+    def _longest(self) -> NDArray[np.int64]:
+        """Tokens of the longest chunk of each text, shape (N,)."""
+        if self.counts is None:
+            return self._chunk_lengths
+        return np.maximum.reduceat(self._chunk_lengths, [places[0] for places in self._places])
+
+    @cached_property
     def _places(self) -> list[NDArray[np.int64]]:
         """Where the chunks of each text stand in `input_ids`, N arrays."""
         counts = np.ones(len(self), np.int64) if self.counts is None else self.counts
@@ -75,6 +85,11 @@ class Encoded(Described):
             The texts, (B,); all by default.
         """
         return logits if self.counts is None else pool_logits(logits, self.counts[rows])
+
+    def padded_tokens(self, rows: NDArray[np.int64]) -> int:
+        """Return how many tokens `batch` makes of some texts (B,), padding included."""
+        texts = len(rows) if self.counts is None else int(self.counts[rows].sum())
+        return texts * self._rounded(int(self._longest[rows].max()))
 
     def batch(self, rows: NDArray[np.int64], *, device: str = "cpu") -> dict[str, torch.Tensor]:
         """Return the model inputs of `rows` (B,), padded to the longest of them: (B, L) each.
@@ -230,6 +245,35 @@ def epoch_batches(
         rows = rows[np.argsort(lengths[rows], kind="stable")]
         batches.extend(rows[cut : cut + batch_size] for cut in range(0, len(rows), batch_size))
     return [batches[place] for place in random.permutation(len(batches))]
+
+
+def pass_tokens(device: str) -> int:
+    """Return how many tokens, padding included, a forward pass on a device should have at most."""
+    return CPU_TOKENS if device == "cpu" else OTHER_TOKENS
+
+
+def split_passes(
+    encoded: Encoded, rows: NDArray[np.int64], *, texts: int, tokens: int
+) -> list[NDArray[np.int64]]:
+    """Return the texts of a batch in the forward passes that it takes, as few and equal as can be.
+
+    Parameters
+    ----------
+    encoded
+        N tokenized texts.
+    rows
+        The batch, (B,), B > 0.
+    texts
+        Texts in a pass at most.
+    tokens
+        Tokens in a pass at most, padding included; a single longer text has a pass of its own.
+    """
+    real = int(encoded.lengths[rows].sum())
+    for count in range(max(-(-len(rows) // texts), -(-real // tokens)), len(rows)):
+        parts = np.array_split(rows, count)
+        if all(encoded.padded_tokens(part) <= tokens for part in parts):
+            return parts
+    return np.array_split(rows, len(rows))
 
 
 def sorted_batches(lengths: NDArray[np.int64], *, batch_tokens: int) -> Iterator[NDArray[np.int64]]:

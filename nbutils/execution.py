@@ -18,7 +18,9 @@ from nbutils.private_folders import private_folder
 from nbutils.progress import Limits, OnProgress
 
 NO_SPACE = os.strerror(errno.ENOSPC)
-OUT_OF_MEMORY = {"MemoryError": "the kernel ran out of memory: try a smaller batch_size"}
+OUT_OF_MEMORY = {
+    "MemoryError": "the kernel ran out of memory: try a smaller batch_tokens or max_length"
+}
 ENGINE = "nbutils"  # registered by its entry point; see nbutils.engine
 REFUSALS: dict[str, type[errors.NbutilsError]] = {
     refusal.__name__: refusal

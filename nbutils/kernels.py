@@ -136,7 +136,10 @@ def describe_death(code: int | None, *, peak_mib: float, limit_mib: float) -> st
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     hint = ""
     if -code == signal.SIGKILL:
-        hint = " A kernel killed this way usually ran out of memory: try a smaller batch_size."
+        hint = (
+            " A kernel killed this way usually ran out of memory: try a smaller "
+            "fine_tune.batch_tokens, 1024 say, which does not change the result, or max_length."
+        )
     return f"Kernel died: its process was ended by {name}; {memory}.{hint}"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nbutils.batching import Encoded, sorted_batches
+from nbutils.batching import Encoded, pass_tokens, sorted_batches
 from nbutils.encoder.swap import fast_encoder, refresh_encoder
 from nbutils.errors import NbutilsError
 from nbutils.memory import is_out_of_memory, release_memory
@@ -18,8 +18,6 @@ from nbutils.threads import Workers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-BATCH_TOKENS = 4096  # of each thread
 
 FloatArray = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -120,7 +118,7 @@ def predict_all(
         A single text does not fit into memory.
     """
     with Workers(device) as workers:
-        batches = sorted_batches(lengths, batch_tokens=BATCH_TOKENS)
+        batches = sorted_batches(lengths, batch_tokens=pass_tokens(device))
         tried = workers.map(lambda rows: _too_large(predict, rows), batches)
     while failed := [rows for rows in tried if len(rows)]:
         release_memory(device)

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbutils.batching import Encoded, encode_texts, epoch_batches, sorted_batches
+from nbutils.batching import (
+    Encoded,
+    encode_texts,
+    epoch_batches,
+    sorted_batches,
+    split_passes,
+)
 from nbutils.checkpoints.loading import load_tokenizer
 from nbutils.errors import DataError
 from nbutils.params.cutting import Cutting
@@ -33,6 +39,25 @@ def test_prediction_has_every_example_exactly_once(lengths: np.ndarray, tokens: 
     batches = list(sorted_batches(lengths, batch_tokens=tokens))
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     assert all(len(b) == 1 or len(b) * lengths[b].max() <= tokens for b in batches)
+
+
+@given(LENGTHS, st.integers(1, 40), st.integers(1, 8192), st.booleans())
+def test_passes_have_every_example_exactly_once_and_are_bounded(
+    lengths: np.ndarray, texts: int, tokens: int, chunked: bool
+) -> None:
+    ids = [np.ones(length, np.int64) for length in lengths]
+    counts = None
+    if chunked:  # the first text has all chunks but those of the others, which have one each
+        others = len(ids) // 2
+        counts = np.array([len(ids) - others] + [1] * others)
+    encoded = Encoded(ids, None, 0, counts)
+    rows = np.arange(len(encoded))[::-1]
+    passes = split_passes(encoded, rows, texts=texts, tokens=tokens)
+    assert np.concatenate(passes).tolist() == rows.tolist()
+    for part in passes:
+        assert encoded.padded_tokens(part) == encoded.batch(part)["input_ids"].numel()
+        assert len(part) == 1 or (len(part) <= texts and encoded.padded_tokens(part) <= tokens)
+    assert max(map(len, passes)) - min(map(len, passes)) <= 1
 
 
 def order(seed: int, epoch: int) -> list[int]:

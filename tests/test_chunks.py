@@ -12,7 +12,7 @@ from conftest import WORDS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbutils import prediction
+from nbutils import batching
 from nbutils.batching import encode_texts, epoch_batches
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 from nbutils.chunks import chunk, head_and_tail, pool_logits
@@ -157,7 +157,7 @@ def test_chunks_stay_with_their_texts_under_every_batching(
 ) -> None:
     cutting = Cutting(16, "chunks")
     alone = [predict_logits(model, encode_texts([t], tokenizer, cutting=cutting))[0] for t in TEXTS]
-    monkeypatch.setattr(prediction, "BATCH_TOKENS", batch_tokens)
+    monkeypatch.setattr(batching, "CPU_TOKENS", batch_tokens)
     together = predict_logits(model, encode_texts(TEXTS, tokenizer, cutting=cutting))
     assert together == pytest.approx(np.array(alone), abs=1e-5)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from nbutils import prediction
+from nbutils import batching
 from nbutils.batching import encode_texts
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 from nbutils.errors import NbutilsError
@@ -35,7 +35,7 @@ def test_logits_stay_with_their_texts_under_every_batching(
         predict_logits(model, encode_texts([text], tokenizer, cutting=Cutting(32)))[0]
         for text in TEXTS
     ]
-    monkeypatch.setattr(prediction, "BATCH_TOKENS", batch_tokens)
+    monkeypatch.setattr(batching, "CPU_TOKENS", batch_tokens)
     together = predict_logits(model, encode_texts(TEXTS, tokenizer, cutting=Cutting(32)))
     assert together == pytest.approx(np.array(alone), abs=1e-5)
 
@@ -85,7 +85,7 @@ def test_batches_that_do_not_fit_are_made_smaller_with_the_same_logits(
     cutting: Cutting,
     threads: int,
 ) -> None:
-    monkeypatch.setattr(prediction, "BATCH_TOKENS", 800)
+    monkeypatch.setattr(batching, "CPU_TOKENS", 800)
     encoded = encode_texts(TEXTS * 40, load_tokenizer(str(tiny_bert)), cutting=cutting)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

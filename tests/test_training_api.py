@@ -171,10 +171,18 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others(
 
 
 @pytest.mark.parametrize(
+    "way", [{"batch_size": 4, "gradient_accumulation": 4}, {"batch_size": 16, "batch_tokens": 60}]
+)
+@pytest.mark.parametrize(
     ("class_weights", "truncation"), [("none", "head"), ("balanced", "head"), ("none", "chunks")]
 )
-def test_accumulation_changes_memory_and_not_the_result(
-    tiny_bert: Path, tmp_path: Path, reviews: pd.DataFrame, class_weights: str, truncation: str
+def test_more_passes_change_memory_and_not_the_result(
+    tiny_bert: Path,
+    tmp_path: Path,
+    reviews: pd.DataFrame,
+    class_weights: str,
+    truncation: str,
+    way: dict[str, int],
 ) -> None:
     # 77 rows: the last batch is smaller, and so is its last part
     data = Dataset.from_pandas(reviews.iloc[:77], preserve_index=False)
@@ -184,16 +192,17 @@ def test_accumulation_changes_memory_and_not_the_result(
             data,
             **quick(
                 checkpoint,
-                batch_size=16 // parts,
-                gradient_accumulation=parts,
+                **split,
                 class_weights=class_weights,
                 max_length=16 if truncation == "head" else 8,
                 truncation=truncation,
                 precision="fp32",
             ),
         )
-        for parts in (1, 4)
+        for split in ({"batch_size": 16}, way)
     ]
+    assert runs[0].history.batch_tokens == 4096  # of a CPU
+    assert runs[1].history.batch_tokens == way.get("batch_tokens", 4096)
     whole, parts = (run.history.train for run in runs)
     assert parts["loss"].tolist() == pytest.approx(whole["loss"].tolist(), rel=1e-4)
     assert parts["gradient_norm"].tolist() == pytest.approx(

@@ -1,24 +1,27 @@
-"""Batches that do not fit are halved, and nothing else changes."""
+"""Forward passes that do not fit are halved, and nothing else changes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from test_training_api import without_dropout
 
 import nbutils
+from nbutils.batching import Encoded, split_passes
 from nbutils.errors import NbutilsError
 from nbutils.memory import is_out_of_memory
 from nbutils.training import api, checkpointing
 from nbutils.training.history import History
-from nbutils.training.memory import halve_batch
+from nbutils.training.memory import halve_passes
 from nbutils.training.watcher import Watcher
 
 RECIPE = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-4, "max_length": 16}
+LONGEST = 13  # tokens of a review
 ERRORS = [
     MemoryError(),
     RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
@@ -59,7 +62,7 @@ def train(model: Path, reviews: pd.DataFrame, **changes: object) -> nbutils.Fine
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("layer", ["forward", "backward"])
-def test_batch_that_does_not_fit_is_halved_with_the_same_result(
+def test_pass_that_does_not_fit_is_halved_with_the_same_result(
     tiny_bert: Path,
     tmp_path: Path,
     reviews: pd.DataFrame,
@@ -72,24 +75,29 @@ def test_batch_that_does_not_fit_is_halved_with_the_same_result(
     seen = cramp(monkeypatch, most=5, error=error, layer=layer)
     parts = train(model, reviews.iloc[:77], precision="fp32")
     history = parts.history
-    assert history.batch_size == 4
+    assert history.batch_tokens == 4 * LONGEST
     assert seen[:6] == [16, 8, 4, 4, 4, 4]
     assert max(seen[2:]) == 4  # it does not try again
     assert [note.split(";")[0] for note in history.notes] == [
-        "step 1: 16 texts in one forward pass did not fit into memory",
-        "step 1: 8 texts in one forward pass did not fit into memory",
+        f"step 1: 16 texts of {LONGEST} tokens in one forward pass did not fit into memory",
+        f"step 1: 8 texts of {LONGEST} tokens in one forward pass did not fit into memory",
     ]
     assert history.losses == pytest.approx(whole.history.losses, rel=1e-4)
     for name, tensor in whole.model.state_dict().items():
         torch.testing.assert_close(tensor, parts.model.state_dict()[name], atol=1e-4, rtol=1e-3)
 
 
-def test_batch_of_odd_size_is_halved_down_to_one() -> None:
-    history, sizes = History(batch_size=5), []
-    for _ in range(3):
-        halve_batch(history, longest=16)
-        sizes.append(history.batch_size)
-    assert sizes == [3, 2, 1]
+def test_shorter_texts_keep_their_larger_passes() -> None:
+    lengths = [64] * 5 + [8] * 40
+    encoded = Encoded([np.ones(length, np.int64) for length in lengths], None, 0)
+    history, long, short = History(), np.arange(5), np.arange(5, 45)
+    halve_passes(history, texts=5, tokens=encoded.padded_tokens(long))
+    passes = [
+        [len(part) for part in split_passes(encoded, rows, texts=64, tokens=history.batch_tokens)]
+        for rows in (long, short)
+    ]
+    assert history.batch_tokens == 160
+    assert passes == [[2, 2, 1], [20, 20]]
 
 
 def test_single_text_that_does_not_fit_ends_it_with_advice(
@@ -135,7 +143,7 @@ def test_validation_that_does_not_fit_costs_no_training(
     assert (False, 30) in seen  # tried,
     assert (False, 7) in seen  # and made smaller
     assert cramped.history.losses == whole.history.losses
-    assert cramped.history.batch_size == RECIPE["batch_size"]
+    assert cramped.history.batch_tokens == whole.history.batch_tokens
     for ours, theirs in zip(cramped.history.validations, whole.history.validations, strict=True):
         assert ours.loss == pytest.approx(theirs.loss, rel=1e-3)
     texts = reviews["text"].tolist()

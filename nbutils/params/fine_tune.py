@@ -35,7 +35,7 @@ class FineTuneParams(StageParameters):
             "max_grad_norm", "label_smoothing", "attention_dropout",
         ),
         "Fewer weights, less memory": (
-            "freeze_layers", "lora_rank", "precision", "gradient_checkpointing",
+            "freeze_layers", "lora_rank", "precision", "batch_tokens", "gradient_checkpointing",
         ),
     }  # fmt: skip
 
@@ -79,9 +79,13 @@ class FineTuneParams(StageParameters):
     learning_rate: float = Field(
         5e-5, gt=0, le=1e-2, description="peak of the schedule; 2e-5 to 1e-4 is usual for BERT"
     )
-    batch_size: int = Field(16, ge=1, le=4096, description="examples per forward pass")
-    gradient_accumulation: int = Field(
-        1, ge=1, le=1024, description="forward passes per optimiser step"
+    batch_size: int = Field(16, ge=1, le=4096, description="examples per forward pass at most")
+    gradient_accumulation: int = Field(1, ge=1, le=1024, description="batches per optimiser step")
+    batch_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="tokens per forward pass at most, padding included; a longer batch takes "
+        "several, to the same gradients; none: what suits the device",
     )
     weight_decay: float = Field(
         0.01, ge=0, le=1, description="AdamW decay, not applied to biases and LayerNorm"

@@ -47,9 +47,10 @@ class History(Described):
     """The records of a training and how it ended.
 
     `label_entropy` is the loss, in nats, of a model that has learnt the class shares of the
-    training split and nothing else. `batch_size` is the number of texts in one forward pass at the
-    end, `notes` what happened on the way that a reader should know. `dynamics` is the probability
-    of the given label, shape (epochs, training texts); see `nbutils.training.dynamics`.
+    training split and nothing else. `batch_tokens` is how many tokens, padding included, a forward
+    pass had at most at the end, `notes` what happened on the way that a reader should know.
+    `dynamics` is the probability of the given label, shape (epochs, training texts); see
+    `nbutils.training.dynamics`.
     """
 
     steps: list[StepRecord] = field(default_factory=list)
@@ -61,7 +62,7 @@ class History(Described):
     seconds: float = 0.0
     device: str = "cpu"
     precision: str = "fp32"
-    batch_size: int = 0
+    batch_tokens: int = 0
     notes: list[str] = field(default_factory=list)
     peak_memory_mib: float = 0.0
     dynamics: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict
 
@@ -14,21 +12,19 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
-from nbutils.batching import epoch_batches
+from nbutils.batching import epoch_batches, pass_tokens
 from nbutils.encoder.masks import DropoutBits
 from nbutils.encoder.swap import refresh_encoder
 from nbutils.errors import TrainingDivergedError
-from nbutils.memory import is_out_of_memory, release_memory
 from nbutils.params.fine_tune import FineTuneParams
-from nbutils.prediction import autocast, predict_logits, read_logits
+from nbutils.prediction import predict_logits
 from nbutils.training.checkpointing import Checkpoints
 from nbutils.training.dynamics import Dynamics
-from nbutils.training.embedding import RowEmbedding
 from nbutils.training.examples import LabelledBatches
+from nbutils.training.gradients import Gradients
 from nbutils.training.history import History, StepRecord, ValidationRecord
 from nbutils.training.limits import describe_plan, find_early_end, is_stopped_by_hand, plan_steps
 from nbutils.training.machine import choose_precision, keep_pages, peak_memory_mib
-from nbutils.training.memory import halve_batch
 from nbutils.training.objective import make_objective
 from nbutils.training.optimizer import build_optimizer, gradient_norm, scheduled_rate, step_clipped
 from nbutils.training.pitfalls import LossWatch
@@ -75,7 +71,7 @@ class Training:
     ) -> None:
         self.model, self.train, self.validation = model, train, validation
         self.params, self.watcher = params, watcher
-        self.dropout, self.checkpoints = dropout, checkpoints
+        self.checkpoints = checkpoints
         self.device = model.device.type
         self.precision = choose_precision(params.precision, self.device)
         names = [str(name) for _, name in sorted(model.config.id2label.items())]
@@ -89,7 +85,7 @@ class Training:
         self.history = History(
             total_steps=plan_steps(params, self.steps_per_epoch),
             stopped=describe_plan(params, self.steps_per_epoch),
-            batch_size=params.batch_size,
+            batch_tokens=params.batch_tokens or pass_tokens(self.device),
             device=self.device,
             precision=self.precision,
             label_entropy=self.objective.label_entropy,
@@ -98,6 +94,14 @@ class Training:
             n_texts=len(train.labels),
             total_steps=self.history.total_steps,
             steps_per_epoch=self.steps_per_epoch,
+        )
+        self.gradients = Gradients(
+            model,
+            train,
+            self.objective,
+            self.dynamics,
+            dropout=dropout,
+            batch_size=params.batch_size,
         )
         self.best_state: dict[str, torch.Tensor] | None = None
         self.best_rank: Rank | None = None
@@ -213,11 +217,11 @@ class Training:
         rate = self.rate_at(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate_scale"]
-        loss = self._gradients(rows, step)
+        loss = self.gradients.compute(rows, history=self.history)
         norm = gradient_norm(self.model)
         self.watch.look(step + 1, loss, norm)
         step_clipped(self.optimizer, norm, max_norm=self.params.max_grad_norm)
-        self._clear_gradients()
+        self.gradients.clear()
         refresh_encoder(self.model)
         self.history.steps.append(
             StepRecord(
@@ -236,46 +240,6 @@ class Training:
     def rate_at(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
         return scheduled_rate(step, total_steps=self.history.total_steps, params=self.params)
-
-    def _gradients(self, rows: Rows, step: int) -> float:
-        """Compute the gradients of an effective batch, in as many passes as fit into memory."""
-        while True:
-            try:
-                return math.fsum(
-                    self._backward(part, rows, step) for part in self._parts(rows, step)
-                )
-            except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            # out of the except clause, where the error would keep the tensors of the pass alive
-            halve_batch(self.history, longest=int(self.train.encoded.lengths[rows].max()))
-            self._clear_gradients()
-            release_memory(self.device)
-
-    def _parts(self, rows: Rows, step: int) -> Iterator[Rows]:
-        size = self.history.batch_size
-        for start in range(0, len(rows), size):
-            if self.dropout is not None:
-                self.dropout.begin(step, start)
-            yield rows[start : start + size]
-
-    def _clear_gradients(self) -> None:
-        embedding = self.model.get_input_embeddings()
-        if isinstance(embedding, RowEmbedding):
-            embedding.clear()
-        self.optimizer.zero_grad(set_to_none=True)
-
-    def _backward(self, part: Rows, whole: Rows, step: int) -> float:
-        labels = torch.from_numpy(self.train.labels[part]).to(self.device)
-        with autocast(self.device, self.precision):
-            logits = read_logits(self.model, self.train.encoded, part)
-        total = self.objective.loss_sum(logits, labels)
-        # Divided by the weight of the whole effective batch, not of this part of it: the mean of
-        # parts of unequal size is not the mean of the whole.
-        loss = total / self.objective.weight_of(whole)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.dynamics.note(step, part, logits, labels)
-        return loss.item()
 
     def _validate(self) -> None:
         if self.validation is None or not len(self.validation.labels):

@@ -1,4 +1,4 @@
-"""Training batches that do not fit into memory, halved."""
+"""Forward passes that do not fit into memory, halved."""
 
 from __future__ import annotations
 
@@ -6,30 +6,33 @@ from nbutils.errors import NbutilsError
 from nbutils.training.history import History
 
 
-def halve_batch(history: History, *, longest: int) -> None:
-    """Halve `history.batch_size` and note it; the effective batch stays, in more passes.
+def halve_passes(history: History, *, texts: int, tokens: int) -> None:
+    """Halve `history.batch_tokens` and note it; the effective batch stays, in more passes.
+
+    Shorter texts keep their larger passes: what counts for memory is tokens.
 
     Parameters
     ----------
     history
         Of the training so far.
-    longest
-        Tokens of the longest text in the batch that did not fit.
+    texts, tokens
+        Texts of the largest pass that was tried, and its tokens, padding included.
 
     Raises
     ------
     NbutilsError
-        The batch was a single text.
+        It was a single text.
     """
-    step, size = len(history.steps) + 1, history.batch_size
-    if size == 1:
+    step = len(history.steps) + 1
+    if texts == 1:
         raise NbutilsError(
-            f"step {step}: a single text of {longest} tokens does not fit into memory; lower "
+            f"step {step}: a single text of {tokens} tokens does not fit into memory; lower "
             "fine_tune.max_length, set fine_tune.gradient_checkpointing to true, or take a smaller "
             "fine_tune.model"
         )
-    history.batch_size = (size + 1) // 2
+    history.batch_tokens = tokens // 2
     history.notes.append(
-        f"step {step}: {size} texts in one forward pass did not fit into memory; it goes on with "
-        f"{history.batch_size}, in more passes per step: the effective batch stays the same"
+        f"step {step}: {texts} texts of {tokens // texts} tokens in one forward pass did not fit "
+        f"into memory; it goes on with at most {history.batch_tokens} tokens, in more passes per "
+        "step: the effective batch stays the same"
     )

@@ -137,7 +137,7 @@ def build_metrics(
             "steps": len(history.steps),
             "best_step": history.best_step,
             "stopped": history.stopped,
-            "batch_size": history.batch_size,
+            "batch_tokens": history.batch_tokens,
             "notes": history.notes,
             "device": history.device,
             "precision": history.precision,
