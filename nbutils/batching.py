@@ -271,7 +271,7 @@ def split_passes(
     real = int(encoded.lengths[rows].sum())
     for count in range(max(-(-len(rows) // texts), -(-real // tokens)), len(rows)):
         parts = np.array_split(rows, count)
-        if all(encoded.padded_tokens(part) <= tokens for part in parts):
+        if all(encoded.padded_tokens(part) <= tokens for part in reversed(parts)):  # longest first
             return parts
     return np.array_split(rows, len(rows))
 
