@@ -55,17 +55,23 @@ class Encoded(Described):
         return np.fromiter(map(len, self.input_ids), np.int64, len(self.input_ids))
 
     @cached_property
-    def _longest(self) -> NDArray[np.int64]:
-        """Tokens of the longest chunk of each text, shape (N,)."""
-        if self.counts is None:
-            return self._chunk_lengths
-        return np.maximum.reduceat(self._chunk_lengths, [places[0] for places in self._places])
+    def inputs(self) -> NDArray[np.int64]:
+        """Rows of inputs that `batch` makes of each text, one or its chunks, shape (N,)."""
+        return np.ones(len(self), np.int64) if self.counts is None else self.counts
+
+    @cached_property
+    def widths(self) -> NDArray[np.int64]:
+        """Tokens that each text, or its longest chunk, is padded to at least, shape (N,)."""
+        longest = self._chunk_lengths
+        if self.counts is not None:
+            longest = np.maximum.reduceat(longest, [places[0] for places in self._places])
+        step = np.where(longest <= SHORT, ROUND // 2, ROUND)
+        return np.asarray(np.minimum(-(-longest // step) * step, longest.max(initial=0)))
 
     @cached_property
     def _places(self) -> list[NDArray[np.int64]]:
         """Where the chunks of each text stand in `input_ids`, N arrays."""
-        counts = np.ones(len(self), np.int64) if self.counts is None else self.counts
-        return np.split(np.arange(counts.sum()), np.cumsum(counts)[:-1])
+        return np.split(np.arange(self.inputs.sum()), np.cumsum(self.inputs)[:-1])
 
     @property
     def chunks(self) -> Encoded:
@@ -88,8 +94,7 @@ class Encoded(Described):
 
     def padded_tokens(self, rows: NDArray[np.int64]) -> int:
         """Return how many tokens `batch` makes of some texts (B,), padding included."""
-        texts = len(rows) if self.counts is None else int(self.counts[rows].sum())
-        return texts * self._rounded(int(self._longest[rows].max()))
+        return int(self.inputs[rows].sum() * self.widths[rows].max())
 
     def batch(self, rows: NDArray[np.int64], *, device: str = "cpu") -> dict[str, torch.Tensor]:
         """Return the model inputs of `rows` (B,), padded to the longest of them: (B, L) each.
@@ -97,10 +102,10 @@ class Encoded(Described):
         L is rounded up, and no longer than the longest text or chunk of all. Where texts are
         read in chunks, there is a row of inputs for each chunk.
         """
+        longest = int(self.widths[rows].max())
         if self.counts is not None:
             rows = np.concatenate([self._places[row] for row in rows])
         ids = [self.input_ids[row] for row in rows]
-        longest = self._rounded(max(len(row) for row in ids))
         padded = np.full((len(ids), longest), self.pad_token_id, np.int64)
         mask = np.zeros((len(ids), longest), np.int64)
         for place, row in enumerate(ids):
@@ -113,10 +118,6 @@ class Encoded(Described):
                 types[place, : len(ids[place])] = self.token_type_ids[row]
             inputs["token_type_ids"] = types
         return {name: torch.from_numpy(array).to(device) for name, array in inputs.items()}
-
-    def _rounded(self, length: int) -> int:
-        step = ROUND // 2 if length <= SHORT else ROUND
-        return min(-(-length // step) * step, int(self._chunk_lengths.max()))
 
 
 def encode_texts(
@@ -255,36 +256,39 @@ def pass_tokens(device: str) -> int:
 def split_passes(
     encoded: Encoded, rows: NDArray[np.int64], *, texts: int, tokens: int
 ) -> list[NDArray[np.int64]]:
-    """Return the texts of a batch in the forward passes that it takes, as few and equal as can be.
+    """Return the texts of a batch in the forward passes that it takes, filled one after the other.
 
     Parameters
     ----------
     encoded
         N tokenized texts.
     rows
-        The batch, (B,), B > 0.
+        The batch, (B,), B > 0; with similar lengths side by side little is padded.
     texts
         Texts in a pass at most.
     tokens
         Tokens in a pass at most, padding included; a single longer text has a pass of its own.
     """
-    real = int(encoded.lengths[rows].sum())
-    for count in range(max(-(-len(rows) // texts), -(-real // tokens)), len(rows)):
-        parts = np.array_split(rows, count)
-        if all(encoded.padded_tokens(part) <= tokens for part in reversed(parts)):  # longest first
-            return parts
-    return np.array_split(rows, len(rows))
+    cuts, start, inputs, width = [], 0, 0, 0
+    for place, row in enumerate(rows):
+        inputs += encoded.inputs[row]
+        width = max(width, encoded.widths[row])
+        if place > start and (place - start == texts or inputs * width > tokens):
+            cuts.append(place)
+            start, inputs, width = place, encoded.inputs[row], encoded.widths[row]
+    return np.split(rows, cuts)
 
 
 def sorted_batches(lengths: NDArray[np.int64], *, batch_tokens: int) -> Iterator[NDArray[np.int64]]:
-    """Yield batches for prediction: longest first, at most `batch_tokens` padded tokens each.
+    """Yield batches for prediction: longest first, at most `batch_tokens` tokens each.
 
     Parameters
     ----------
     lengths
         Tokens per example, shape (N,).
     batch_tokens
-        Tokens per batch, padding included; a single longer example makes a batch of its own.
+        Tokens per batch, padding to its longest example included, before that is rounded up; a
+        single longer example makes a batch of its own.
     """
     order = np.argsort(-lengths, kind="stable")
     start = 0

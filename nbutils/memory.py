@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import torch
 
-# What torch's allocators say on Linux, on Windows, and on MPS and older CUDA builds.
-SAYINGS = ("can't allocate memory", "not enough memory", "out of memory")
+# What torch's allocators say on Linux, on Windows, and on MPS and older CUDA builds; then the C++
+# library, oneDNN, and what CUDA's own libraries ask for beside torch.
+SAYINGS = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "bad_alloc",
+    "could not create a memory object",
+    "status_alloc_failed",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

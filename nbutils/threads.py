@@ -6,6 +6,7 @@ wait for each other, and each keeps its own numbers in its own cache.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import TypeVar
 import torch
 from typing_extensions import Self
 
-MOST = 4  # workers; more cores than that make each worker faster
+MOST = 4  # workers; more cores than that are shared out among them
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -38,6 +39,7 @@ class Workers:
         self.threads = torch.get_num_threads()
         self.count = min(self.threads, MOST) if device == "cpu" else 1
         self._pool: ThreadPoolExecutor | None = None
+        self._numbers = itertools.count()  # of the workers
 
     def __enter__(self) -> Self:
         if self.count > 1:
@@ -58,7 +60,8 @@ class Workers:
         return list(self._pool.map(work, items))
 
     def _begin(self) -> None:
-        torch.set_num_threads(self.threads // self.count)  # of this thread
+        each, left = divmod(self.threads, self.count)
+        torch.set_num_threads(each + (next(self._numbers) < left))  # of this thread
 
 
 class Turn:

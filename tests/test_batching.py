@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,15 @@ def test_passes_have_every_example_exactly_once_and_are_bounded(
     for part in passes:
         assert encoded.padded_tokens(part) == encoded.batch(part)["input_ids"].numel()
         assert len(part) == 1 or (len(part) <= texts and encoded.padded_tokens(part) <= tokens)
-    assert max(map(len, passes)) - min(map(len, passes)) <= 1
+    for part, after in itertools.pairwise(passes):  # none could have had one more
+        longer = np.append(part, after[0])
+        assert len(part) == texts or encoded.padded_tokens(longer) > tokens
+
+
+def test_one_long_text_does_not_drag_the_others_into_small_passes() -> None:
+    encoded = Encoded([np.ones(n, np.int64) for n in [16] * 4095 + [512]], None, 0)
+    passes = split_passes(encoded, np.arange(4096), texts=4096, tokens=4096)
+    assert [len(part) for part in passes] == [256] * 15 + [255, 1]
 
 
 def order(seed: int, epoch: int) -> list[int]:

@@ -16,7 +16,7 @@ from nbutils.benchmark.device import find_device, precisions, wait_for
 from nbutils.benchmark.subject import Subject, Work
 from nbutils.benchmark.work import Size, nominal_work, performed_work
 from nbutils.checkpoints.loading import load_classifier
-from nbutils.encoder.swap import FIRST_TOKEN_HEADS, can_be_fast
+from nbutils.encoder.swap import can_be_fast, reads_first_token
 from nbutils.params.benchmark import BenchmarkParams
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.api import train_model
@@ -213,6 +213,6 @@ def measure_steps(params: BenchmarkParams) -> tuple[pd.DataFrame, pd.DataFrame]:
 def count_work(model: Any, *, batch: int, length: int) -> dict[str, int]:
     """Return the operations of a step: `nominal`, and `performed` by our encoder."""
     size = Size.of(model.config, batch=batch, length=length)
-    ours = can_be_fast(model) and model.config.model_type in FIRST_TOKEN_HEADS
+    ours = can_be_fast(model) and reads_first_token(model)
     nominal = nominal_work(size)
     return {"nominal": nominal, "performed": performed_work(size) if ours else nominal}

@@ -136,6 +136,7 @@ def load_classifier(
                 problem_type=f"{task}_classification",
                 ignore_mismatched_sizes=True,
                 use_safetensors=True,
+                dtype="float32",  # whatever it was saved in: small steps round away in half of it
                 **settings,
             )
     except (OSError, ValueError, KeyError, ImportError) as error:

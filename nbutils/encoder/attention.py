@@ -99,10 +99,11 @@ def project(x: Tensor, plan: Plan) -> Heads:
         bias = bias.repeat_interleave(count, 0)[:, None, :]
     if not plan.first_only:
         query, key, value = split_heads(dense(rows), (batch, length, 3, count))
-        return Heads(query, key, value, bias, count)
+        return Heads(query, key, value, bias, count=count, first_only=False)
     first, others = dense.part(slice(width))(x[:, 0]), dense.part(slice(width, None))(rows)
     key, value = split_heads(others, (batch, length, 2, count))
-    return Heads(first.view(batch * count, 1, -1), key, value, bias, count)
+    query = first.view(batch * count, 1, -1)
+    return Heads(query, key, value, bias, count=count, first_only=True)
 
 
 def input_gradient(x: Tensor, d_products: list[Tensor], d_total: Tensor, plan: Plan) -> Tensor:

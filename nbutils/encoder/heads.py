@@ -16,7 +16,8 @@ from nbutils.encoder.masks import INTEGERS, DropoutBits, drop_, empty_mask, kept
 
 BLOCK = 1 << 21  # attention weights at once: 4 MiB in bf16
 LN_2 = math.log(2)
-SMALLEST, LARGEST = 1e-36, 1e36  # sums of powers outside have lost or will lose numbers
+# Sums of powers outside have lost numbers, or their inverses times small gradients will.
+SMALLEST, LARGEST = 1e-12, 1e12
 
 
 def split_heads(rows: Tensor, size: tuple[int, int, int, int]) -> Tensor:
@@ -54,12 +55,22 @@ class Heads:
         Added to the scores, shape (B * heads, 1, L); None: nothing is.
     count
         Heads.
+    first_only
+        Whether Q is 1 because only the first token asks.
     """
 
     def __init__(
-        self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, count: int
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        bias: Tensor | None,
+        *,
+        count: int,
+        first_only: bool,
     ) -> None:
-        self.query, self.key, self.value, self.bias, self.count = query, key, value, bias, count
+        self.query, self.key, self.value, self.bias = query, key, value, bias
+        self.count, self.first_only = count, first_only
         self.keep: Tensor | None = None
         self.shifts: dict[int, Tensor] = {}  # of a block's scores, by the block's start
         self.scale = 1.0
@@ -98,8 +109,8 @@ class Heads:
     def attend_backward(self, d_mixed: Tensor, mixed: Tensor) -> list[Tensor]:
         """Return the gradients of what was split into queries, keys and values, side by side.
 
-        They are one of (B * L, 3D), or, where there are fewer queries than keys, that of the
-        queries (B * Q, D) and that of keys and values (B * L, 2D).
+        They are one of (B * L, 3D), or, where only the first token asks, that of the queries (B, D)
+        and that of keys and values (B * L, 2D).
         """
         shared = (d_mixed.float() * mixed.float()).sum(-1, keepdim=True) / self.sums[:, :, None]
         shared, d_mixed = shared.to(mixed.dtype), d_mixed * self._factors(mixed.dtype)
@@ -122,10 +133,10 @@ class Heads:
 
     def _empty_gradients(self) -> tuple[list[Tensor], list[Tensor]]:
         """Return room for gradients as `join_heads` takes it, and its parts, one after another."""
-        if self.query.shape == self.key.shape:
-            found = [self.query.new_empty(3, *self.key.shape)]
-        else:
+        if self.first_only:
             found = [torch.empty_like(self.query)[None], self.key.new_empty(2, *self.key.shape)]
+        else:
+            found = [self.query.new_empty(3, *self.key.shape)]
         return found, [part for parts in found for part in parts]
 
     def _summed_powers(self, block: slice) -> Tensor:

@@ -15,8 +15,17 @@ from nbutils.encoder.feed_forward import FeedForward
 from nbutils.encoder.masks import DropoutBits
 from nbutils.encoder.weights import LayerWeights, cast_layer, is_supported, parameters_of
 
-# Architectures whose classification heads read the first token alone.
-FIRST_TOKEN_HEADS = {"bert", "roberta", "xlm-roberta", "camembert", "electra"}
+# Modules of transformers whose encoders are BERT's, by the prefix of their classes; others may have
+# the same parts and join them in another way (rotary positions, adapters, a norm before).
+FAMILY = {
+    "bert": "Bert",
+    "roberta": "Roberta",
+    "xlm_roberta": "XLMRoberta",
+    "camembert": "Camembert",
+    "electra": "Electra",
+    "ernie": "Ernie",
+    "data2vec": "Data2VecText",
+}
 ATTENTION_PARAMETERS = 10
 TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
@@ -41,7 +50,7 @@ class FastEncoder(nn.Module):
         self.bits: DropoutBits | None = None
         self._original: list[nn.Module] = [encoder]  # in a list, so that it is no submodule
         self._cast: list[LayerWeights] = []
-        self._versions: list[int] = []
+        self._versions: list[tuple[int, int]] = []
 
     def refresh(self) -> None:
         """Be told that the weights have changed: a fused optimiser leaves no trace of it."""
@@ -54,7 +63,8 @@ class FastEncoder(nn.Module):
 
     def cast(self) -> list[LayerWeights]:
         """Return the weights of all layers as they are now; called before threads, it is shared."""
-        versions = [p._version for layer in self.layer for p in parameters_of(layer)]
+        parameters = [p for layer in self.layer for p in parameters_of(layer)]
+        versions = [(id(p), p._version) for p in parameters]
         if versions != self._versions:
             with torch.inference_mode(False), torch.no_grad():  # training may use them later
                 self._cast = [cast_layer(layer, self.dtype) for layer in self.layer]
@@ -103,14 +113,29 @@ def _key_bias(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
 
 
 def can_be_fast(model: Any) -> bool:
-    """Return whether a model is on a CPU and its encoder is made of layers such as BERT's."""
-    encoder = getattr(model.base_model, "encoder", None)
-    layers = getattr(encoder, "layer", None)
-    if model.device.type != "cpu" or not isinstance(layers, nn.ModuleList) or not len(layers):
+    """Return whether a model is on a CPU, in fp32, and its encoder is that of BERT's family."""
+    encoder: Any = getattr(model.base_model, "encoder", None)
+    if model.device.type != "cpu" or not _is_of_family(encoder, "Encoder"):
         return False
-    if getattr(model.config, "is_decoder", False):
+    if getattr(model.config, "is_decoder", False) or not len(encoder.layer):
         return False
-    return all(is_supported(layer) for layer in layers)
+    if any(parameter.dtype != torch.float32 for parameter in encoder.parameters()):
+        return False
+    return all(_is_of_family(layer, "Layer") and is_supported(layer) for layer in encoder.layer)
+
+
+def reads_first_token(model: Any) -> bool:
+    """Return whether a model's classification head is known to read the first token alone."""
+    return _is_of_family(model, "ForSequenceClassification")
+
+
+def _is_of_family(module: Any, suffix: str) -> bool:
+    """Return whether a module is of transformers' own class of that name, and no class like it."""
+    found = f"{type(module).__module__}.{type(module).__name__}"
+    return any(
+        found.startswith(f"transformers.models.{name}.") and found.endswith(f".{prefix}{suffix}")
+        for name, prefix in FAMILY.items()
+    )
 
 
 def use_fast_encoder(model: Any, *, precision: str, bits: DropoutBits | None = None) -> bool:
@@ -132,7 +157,7 @@ def use_fast_encoder(model: Any, *, precision: str, bits: DropoutBits | None = N
     """
     if not can_be_fast(model):
         return False
-    first_only = model.config.model_type in FIRST_TOKEN_HEADS
+    first_only = reads_first_token(model)
     encoder = FastEncoder(model.base_model.encoder, dtype=TYPES[precision], first_only=first_only)
     encoder.train(model.training)
     encoder.bits = bits

@@ -85,7 +85,7 @@ class FineTuneParams(StageParameters):
         None,
         ge=1,
         description="tokens per forward pass at most, padding included; a longer batch takes "
-        "several, to the same gradients; none: what suits the device",
+        "several, to the same step (dropout draws anew); none: what suits the device",
     )
     weight_decay: float = Field(
         0.01, ge=0, le=1, description="AdamW decay, not applied to biases and LayerNorm"
@@ -122,7 +122,11 @@ class FineTuneParams(StageParameters):
         "none: all weights train",
     )
     attention_dropout: float | None = Field(
-        None, ge=0, lt=1, description="dropout of attention weights; none: the checkpoint's own"
+        None,
+        ge=0,
+        le=0.9,
+        description="dropout of attention weights, on a CPU to the nearest 1/128; none: the "
+        "checkpoint's own",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="arithmetic of matrix products; auto: bf16 where the device has it"

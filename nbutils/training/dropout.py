@@ -11,6 +11,12 @@ from nbutils.checkpoints.loading import quiet_transformers
 from nbutils.encoder.masks import DropoutBits, kept_scale
 
 ATTENTION_NAME = "nbutils_masked"
+# Architectures whose attention is of every token to every other, with no bias by position: what
+# `masked_attention` computes. (ModernBERT's windows are in its mask.)
+PLAIN_ATTENTION = {
+    "bert", "roberta", "xlm-roberta", "camembert", "electra", "ernie", "data2vec-text", "albert",
+    "distilbert", "modernbert",
+}  # fmt: skip
 
 
 def scaled_mask(bits: DropoutBits, like: torch.Tensor, p: float) -> torch.Tensor:
@@ -59,7 +65,7 @@ def masked_attention(
     dropout
         Share of attention weights dropped in training mode.
     **kwargs
-        What transformers passes to every attention function; not used.
+        What transformers passes to every attention function; those of `PLAIN_ATTENTION` need none.
 
     Returns
     -------
@@ -111,9 +117,11 @@ def _use_masked_attention(model: Any, bits: DropoutBits) -> None:
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
-    heads = getattr(model.config, "num_attention_heads", None)
-    if getattr(model.config, "num_key_value_heads", heads) != heads:
-        return  # grouped queries: the architecture's own attention knows how to share keys
+    config = model.config
+    if config.model_type not in PLAIN_ATTENTION or getattr(config, "is_decoder", False):
+        return
+    if config._attn_implementation != "sdpa":  # asked for by name, and given back as it was
+        return
     AttentionInterface.register(ATTENTION_NAME, masked_attention)
     AttentionMaskInterface.register(ATTENTION_NAME, sdpa_mask)
     try:

@@ -5,6 +5,8 @@ Level 0 are the embeddings, levels 1 to N the encoder's layers, N + 1 is the hea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
@@ -80,9 +82,15 @@ def freeze_layers(model: Any, count: int | None) -> None:
         parameter.requires_grad_(levels[name] > count)
 
 
-def unfreeze(model: nn.Module) -> None:
-    """Let all weights train again, so that what is handed on is a plain model."""
-    model.requires_grad_(True)
+@contextmanager
+def trainable_as_found(model: nn.Module) -> Iterator[None]:
+    """Let those weights train afterwards that trained before."""
+    found = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+    try:
+        yield
+    finally:
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(found.get(name, True))
 
 
 def rate_scales(model: Any, decay: float | None) -> dict[str, float]:

@@ -68,20 +68,23 @@ class Gradients:
         NbutilsError
             A single text does not fit into memory.
         """
+        is_again = False  # a single text, which is tried twice
         while True:
-            passes = self._split(rows, history)
+            losses, part = [], rows
             try:
-                begun = self._begin_each(passes, len(history.steps))
-                return math.fsum(self._backward(part, rows, history) for part in begun)
+                for part in self._begin_each(self._split(rows, history), len(history.steps)):
+                    losses.append(self._backward(part, rows, history))
+                return math.fsum(losses)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
             # out of the except clause, where the error would keep the tensors of the pass alive
-            largest = max(passes, key=self.train.encoded.padded_tokens)
-            tokens = self.train.encoded.padded_tokens(largest)
-            halve_passes(history, texts=len(largest), tokens=tokens)
             self.clear()
             release_memory(self.model.device.type)
+            if len(part) > 1 or is_again:
+                tokens = self.train.encoded.padded_tokens(part)
+                halve_passes(history, texts=len(part), tokens=tokens)
+            is_again = len(part) == 1
 
     def clear(self) -> None:
         """Forget all gradients, after a step."""

@@ -85,6 +85,16 @@ def find_early_end(
     return None
 
 
+def describe_ignored(params: FineTuneParams, *, has_validation: bool) -> list[str]:
+    """Return a note on what is asked for and cannot be done without validation texts."""
+    if has_validation or params.early_stopping_patience is None:
+        return []
+    return [
+        f"early_stopping_patience {params.early_stopping_patience} does nothing: there are no "
+        "validation texts to stop by"
+    ]
+
+
 def is_stopped_by_hand(history: History) -> bool:
     """Return whether somebody who looked on has ended a training."""
     return history.stopped.startswith(BY_HAND)

@@ -23,7 +23,13 @@ from nbutils.training.dynamics import Dynamics
 from nbutils.training.examples import LabelledBatches
 from nbutils.training.gradients import Gradients
 from nbutils.training.history import History, StepRecord, ValidationRecord
-from nbutils.training.limits import describe_plan, find_early_end, is_stopped_by_hand, plan_steps
+from nbutils.training.limits import (
+    describe_ignored,
+    describe_plan,
+    find_early_end,
+    is_stopped_by_hand,
+    plan_steps,
+)
 from nbutils.training.machine import choose_precision, keep_pages, peak_memory_mib
 from nbutils.training.objective import make_objective
 from nbutils.training.optimizer import build_optimizer, gradient_norm, scheduled_rate, step_clipped
@@ -89,6 +95,9 @@ class Training:
             device=self.device,
             precision=self.precision,
             label_entropy=self.objective.label_entropy,
+            notes=describe_ignored(
+                params, has_validation=validation is not None and len(validation.labels) > 0
+            ),
         )
         self.dynamics = Dynamics(
             n_texts=len(train.labels),
@@ -123,6 +132,7 @@ class Training:
         self._take_up()
         self.history.dynamics = self.dynamics.given
         if self.is_finished:  # by a process that ended before the result was used
+            self._tell_end()
             return self.history
         self.begin = time.perf_counter() - self.history.seconds
         try:
@@ -130,12 +140,15 @@ class Training:
         except TrainingDivergedError as error:
             raise rescue(self, error) from None
         finally:
-            if self.watcher is not None:
-                self.watcher.on_end()
+            self._tell_end()
         self._restore_best()
         self._note_cost()
         self._save_finished()
         return self.history
+
+    def _tell_end(self) -> None:
+        if self.watcher is not None:
+            self.watcher.on_end()
 
     def _train(self) -> None:
         with nullcontext() if self.checkpoints is None else StopRequest() as stop:

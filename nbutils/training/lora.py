@@ -69,3 +69,4 @@ def merge_lora(model: Any) -> None:
             module.merge()
             parent, _, own = name.rpartition(".")
             setattr(model.get_submodule(parent), own, module.get_base_layer())
+    vars(model).pop("peft_config", None)

@@ -16,7 +16,7 @@ def halve_passes(history: History, *, texts: int, tokens: int) -> None:
     history
         Of the training so far.
     texts, tokens
-        Texts of the largest pass that was tried, and its tokens, padding included.
+        Of the pass that did not fit, padding included.
 
     Raises
     ------

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from nbutils.errors import NbutilsError
+from nbutils.memory import is_out_of_memory
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.embedding import RowEmbedding
 from nbutils.training.freezing import rate_scales
@@ -37,7 +39,10 @@ def build_optimizer(model: nn.Module, params: FineTuneParams) -> torch.optim.Ada
 
 
 def scheduled_rate(step: int, *, total_steps: int, params: FineTuneParams) -> float:
-    """Return the learning rate of a step: linear up to the peak, then linear down to zero.
+    """Return the learning rate of a step: linear up to the peak, then linear down towards zero.
+
+    No step is wasted on a rate of zero: the first has the smallest share of the peak, the last step
+    of the warm-up and the one after it have the peak.
 
     Parameters
     ----------
@@ -69,7 +74,25 @@ def step_clipped(optimizer: torch.optim.AdamW, norm: float, *, max_norm: float) 
 
     The fused optimiser scales them while it reads them, which spares a pass over all of them
     (`torch.amp.GradScaler` has it do so too).
+
+    Raises
+    ------
+    NbutilsError
+        Its moments, two numbers for each weight that trains, do not fit into memory.
     """
+    try:
+        _step_clipped(optimizer, norm, max_norm)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise NbutilsError(
+            "the optimiser's moments, twice the size of the weights that train, do not fit into "
+            "memory; set fine_tune.freeze_layers or fine_tune.lora_rank, or take a smaller "
+            "fine_tune.model"
+        ) from error
+
+
+def _step_clipped(optimizer: torch.optim.AdamW, norm: float, max_norm: float) -> None:
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     device = weights[0].device
     if device.type not in {"cpu", "cuda"}:  # elsewhere the fused optimiser does not scale

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from nbutils.encoder.masks import DropoutBits
@@ -12,7 +12,7 @@ from nbutils.errors import ParameterError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.dropout import restore_dropout, use_fast_dropout
 from nbutils.training.embedding import restore_embedding, use_row_embedding
-from nbutils.training.freezing import freeze_layers, unfreeze
+from nbutils.training.freezing import freeze_layers, trainable_as_found
 from nbutils.training.lora import merge_lora, use_lora
 from nbutils.training.machine import choose_precision
 
@@ -34,22 +34,30 @@ def ready_to_train(model: PreTrainedModel, params: FineTuneParams) -> Iterator[D
     ParameterError
         The recipe does not fit the architecture.
     """
-    freeze_layers(model, params.freeze_layers)
-    use_lora(model, params)
-    try:
-        yield _take_over(model, params)
-    finally:
-        _give_back(model, params)
+    with ExitStack() as given_back:  # in the opposite order, whichever of them fails
+        given_back.callback(model.eval)
+        given_back.enter_context(trainable_as_found(model))
+        freeze_layers(model, params.freeze_layers)
+        use_lora(model, params)
+        if params.lora_rank is not None:
+            given_back.callback(merge_lora, model)
+        yield _take_over(model, params, given_back)
 
 
-def _take_over(model: PreTrainedModel, params: FineTuneParams) -> DropoutBits | None:
+def _take_over(
+    model: PreTrainedModel, params: FineTuneParams, given_back: ExitStack
+) -> DropoutBits | None:
+    given_back.callback(restore_embedding, model)
     use_row_embedding(model)
     if params.gradient_checkpointing:
         # The second computation of a layer must drop what the first one dropped: torch sees to it
         # for its own random numbers, not for ours.
         _use_checkpointing(model)
+        given_back.callback(_switch(model, "disable"))
         return None
+    given_back.callback(restore_dropout, model)
     dropout = use_fast_dropout(model, params.seed)
+    given_back.callback(restore_encoder, model)
     precision = choose_precision(params.precision, model.device.type)
     use_fast_encoder(model, precision=precision, bits=dropout)
     return dropout
@@ -72,15 +80,3 @@ def _switch(model: PreTrainedModel, what: str) -> Callable[..., None]:
         model, f"activation_checkpointing_{what}", None
     ) or getattr(model, old)
     return found
-
-
-def _give_back(model: PreTrainedModel, params: FineTuneParams) -> None:
-    restore_embedding(model)
-    restore_encoder(model)
-    restore_dropout(model)
-    if params.gradient_checkpointing:
-        _switch(model, "disable")()
-    if params.lora_rank is not None:
-        merge_lora(model)
-    unfreeze(model)
-    model.eval()
