@@ -138,7 +138,8 @@ def describe_death(code: int | None, *, peak_mib: float, limit_mib: float) -> st
     if -code == signal.SIGKILL:
         hint = (
             " A kernel killed this way usually ran out of memory: try a smaller "
-            "fine_tune.batch_tokens, 1024 say, which does not change the result, or max_length."
+            "fine_tune.batch_tokens, 1024 say (each step still learns from all its texts), or "
+            "max_length."
         )
     return f"Kernel died: its process was ended by {name}; {memory}.{hint}"
 

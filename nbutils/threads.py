@@ -61,6 +61,7 @@ class Workers:
 
     def _begin(self) -> None:
         each, left = divmod(self.threads, self.count)
+        torch.get_num_threads()  # first, or torch's own set-up of a thread undoes what follows
         torch.set_num_threads(each + (next(self._numbers) < left))  # of this thread
 
 

@@ -26,7 +26,7 @@ from nbutils.encoder.swap import (
     restore_encoder,
     use_fast_encoder,
 )
-from nbutils.encoder.weights import Dense, adds_bias_in_product
+from nbutils.encoder.weights import LOG2_E, Dense, adds_bias_in_product
 
 LABELS = torch.tensor([0, 1, 2])
 SIZES = {
@@ -194,6 +194,49 @@ def test_blocks_and_huge_scores_change_nothing(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(heads, "BLOCK", block)
     use_fast_encoder(model, precision="fp32")
     assert_same(results(model, batch), expected, share=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shared", [0, 30, 50, 70, -50, -70])
+def test_small_gradients_survive_scores_that_are_large_alike(
+    dtype: torch.dtype, shared: float
+) -> None:
+    draw = torch.Generator().manual_seed(0)
+    query, key, value, d_mixed = (torch.randn(4, 9, 8, generator=draw) for _ in range(4))
+    query[..., 0], key[..., 0] = 10, shared * LOG2_E / 10
+    parts = [tensor.to(dtype) for tensor in (query, key, value)]
+    exact = [tensor.double().requires_grad_() for tensor in parts]
+    d_mixed = (1e-10 * d_mixed).to(dtype)
+    ours = heads.Heads(*parts, None, count=2, first_only=False)
+    mixed = ours.attend(None, 0)
+    scores = exact[0] @ exact[1].transpose(1, 2) / LOG2_E
+    expected = torch.autograd.grad(scores.softmax(-1) @ exact[2], exact, d_mixed.double())
+    (found,) = ours.attend_backward(d_mixed, mixed)
+    split = found.view(2, 9, 3, 2, 8).permute(2, 0, 3, 1, 4).reshape(3, 4, 9, 8)
+    for mine, theirs in zip(split, expected, strict=True):
+        error = (mine.double() - theirs).norm() / theirs.norm()
+        assert error < (1e-3 if dtype == torch.float32 else 0.1)
+
+
+def test_text_of_a_single_token_is_learnt_from() -> None:
+    model = make_model()
+    batch = {"input_ids": torch.tensor([[7], [8], [9]])}
+    expected = results(model, batch)
+    use_fast_encoder(model, precision="fp32")
+    found = results(model, batch)
+    assert found.keys() == expected.keys()
+    for name, gradient in found.items():  # those of queries and keys are zero, but for rounding
+        torch.testing.assert_close(gradient, expected[name], atol=1e-5, rtol=1e-3, msg=name)
+
+
+def test_weights_that_were_replaced_are_seen() -> None:
+    model, batch = make_model(), make_batch()
+    with torch.no_grad(), fast_encoder(model, precision="fp32"):
+        before = model(**batch).logits
+        dense = model.bert.encoder.layer[0].output.dense
+        dense.weight = nn.Parameter(dense.weight.detach().clone().mul_(2))
+        after = model(**batch).logits
+    assert not torch.equal(before, after)
 
 
 class Reference(nn.Module):

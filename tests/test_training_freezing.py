@@ -25,6 +25,7 @@ from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training import checkpointing
 from nbutils.training.freezing import find_levels, freeze_layers, rate_scales
 from nbutils.training.history import History
+from nbutils.training.preparing import ready_to_train
 from nbutils.training.watcher import Watcher
 
 SMALL = {"vocab_size": 40, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
@@ -162,6 +163,15 @@ def test_frozen_and_decayed_training_goes_on_bit_for_bit(
     assert resumed.history.losses == whole.history.losses
     for name, tensor in resumed.model.state_dict().items():
         assert torch.equal(tensor, whole.model.state_dict()[name]), name
+
+
+def test_weights_that_were_frozen_before_stay_so() -> None:
+    model = build("bert")
+    model.bert.embeddings.requires_grad_(False)
+    found = {name: weight.requires_grad for name, weight in model.named_parameters()}
+    with ready_to_train(model, FineTuneParams.of({"freeze_layers": 2})):
+        pass
+    assert {name: weight.requires_grad for name, weight in model.named_parameters()} == found
 
 
 def test_more_layers_than_there_are_is_refused(tiny_bert: Path, reviews: pd.DataFrame) -> None:

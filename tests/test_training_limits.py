@@ -125,6 +125,25 @@ def test_who_looks_on_is_told_of_the_end_also_when_it_fails(
     assert hand.ended == 1
 
 
+def test_who_looks_on_is_told_of_the_end_of_a_finished_training(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    for _ in range(2):  # the second finds it finished
+        hand = Hand(step=0)
+        train(tiny_bert, reviews, watcher=hand, checkpoint_dir=tmp_path)
+        assert hand.ended == 1
+
+
+def test_patience_without_validation_texts_is_noted(tiny_bert: Path, reviews: pd.DataFrame) -> None:
+    texts, labels = reviews["text"].tolist(), reviews["label"].tolist()
+    recipe = {"model": str(tiny_bert), "max_length": 16, "max_steps": 2}
+    history = nbutils.fine_tune(texts, labels, early_stopping_patience=3, **recipe).history
+    assert history.notes == [
+        "early_stopping_patience 3 does nothing: there are no validation texts to stop by"
+    ]
+    assert not nbutils.fine_tune(texts, labels, **recipe).history.notes
+
+
 def test_one_step_is_made_however_short_the_time(tiny_bert: Path, reviews: pd.DataFrame) -> None:
     history = train(tiny_bert, reviews, time_limit_minutes=1e-9).history
     assert (len(history.steps), len(history.validations)) == (1, 1)

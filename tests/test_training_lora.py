@@ -61,6 +61,7 @@ def test_saved_model_is_a_plain_one_with_the_same_labels(
         tiny_bert, reviews, epochs=25, learning_rate=3e-3, lora_rank=8, precision="fp32"
     )
     assert all(weight.requires_grad for weight in classifier.model.parameters())
+    assert not hasattr(classifier.model, "peft_config")
     folder = classifier.save(tmp_path / "model")
     assert not list(folder.glob("adapter*"))
     texts = reviews["text"].tolist()

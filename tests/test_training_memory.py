@@ -13,6 +13,7 @@ from test_training_api import without_dropout
 
 import nbutils
 from nbutils.batching import Encoded, split_passes
+from nbutils.encoder.masks import DropoutBits
 from nbutils.errors import NbutilsError
 from nbutils.memory import is_out_of_memory
 from nbutils.training import api, checkpointing
@@ -85,6 +86,87 @@ def test_pass_that_does_not_fit_is_halved_with_the_same_result(
     assert history.losses == pytest.approx(whole.history.losses, rel=1e-4)
     for name, tensor in whole.model.state_dict().items():
         torch.testing.assert_close(tensor, parts.model.state_dict()[name], atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("failing", [2, 3])
+def test_gradients_of_passes_that_did_fit_do_not_count_twice(
+    tiny_bert: Path,
+    tmp_path: Path,
+    reviews: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: int,
+) -> None:
+    split = {"batch_tokens": 6 * LONGEST, "epochs": 1, "precision": "fp32"}
+    model = without_dropout(tiny_bert, tmp_path)
+    whole = train(model, reviews, **split)
+    fail_once(monkeypatch, at=failing)
+    parts = train(model, reviews, **split)
+    assert parts.history.batch_tokens == 3 * LONGEST if failing == 2 else 2 * LONGEST
+    assert parts.history.losses == pytest.approx(whole.history.losses, rel=1e-4)
+    norms = [run.history.train["gradient_norm"].tolist() for run in (parts, whole)]
+    assert norms[0] == pytest.approx(norms[1], rel=1e-3)
+
+
+def test_single_text_is_tried_again_once(
+    tiny_bert: Path, reviews: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(tiny_bert, reviews, batch_tokens=1, max_steps=2)
+    fail_once(monkeypatch, at=3)
+    parts = train(tiny_bert, reviews, batch_tokens=1, max_steps=2)
+    assert parts.history.losses == whole.history.losses
+    assert not parts.history.notes
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, *, at: int) -> None:
+    """Let one forward pass of a training, counted from 1, ask for memory that nobody has."""
+    load, seen = api.load_model, []
+
+    def look(*_: Any) -> None:
+        seen.append(None)
+        if len(seen) == at:
+            torch.empty(1 << 60, dtype=torch.uint8)
+
+    def load_cramped(*arguments: Any) -> Any:
+        model = load(*arguments)
+        model.get_submodule("bert.pooler").register_forward_hook(look)
+        return model
+
+    monkeypatch.setattr(api, "load_model", load_cramped)
+
+
+def test_each_pass_of_each_step_has_masks_of_its_own(
+    tiny_bert: Path, reviews: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[tuple[int, ...]] = []
+    begin = DropoutBits.begin
+
+    def note(self: DropoutBits, *place: int) -> None:
+        places.append(place)
+        begin(self, *place)
+
+    monkeypatch.setattr(DropoutBits, "begin", note)
+    train(tiny_bert, reviews.iloc[:32], batch_tokens=5 * LONGEST, epochs=2)
+    passes = places[1:]  # the first is the source's own
+    assert passes == [(step, start) for step in range(4) for start in (0, 5, 10, 15)]
+
+
+def test_optimiser_that_does_not_fit_says_what_to_train_less(
+    tiny_bert: Path, reviews: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        torch.empty(1 << 60, dtype=torch.uint8)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", fail)
+    with pytest.raises(NbutilsError, match=r"optimiser's moments.*fine_tune.lora_rank"):
+        train(tiny_bert, reviews)
+
+
+@pytest.mark.parametrize(
+    "saying",
+    ["std::bad_alloc", "could not create a memory object", "CUBLAS_STATUS_ALLOC_FAILED when"],
+)
+def test_other_libraries_say_it_in_other_words(saying: str) -> None:
+    assert is_out_of_memory(RuntimeError(saying))
 
 
 def test_shorter_texts_keep_their_larger_passes() -> None:

@@ -17,7 +17,7 @@ from nbutils.encoder.masks import INTEGERS, DropoutBits, drop_, empty_mask, kept
 BLOCK = 1 << 21  # attention weights at once: 4 MiB in bf16
 LN_2 = math.log(2)
 # Sums of powers outside have lost numbers, or their inverses times small gradients will.
-SMALLEST, LARGEST = 1e-12, 1e12
+SMALLEST, LARGEST = 1e-24, 1e24
 
 
 def split_heads(rows: Tensor, size: tuple[int, int, int, int]) -> Tensor:

@@ -47,7 +47,7 @@ def keep_pages() -> bool:
     """Make glibc keep freed memory for the next step instead of returning it to the system.
 
     By default every large buffer of a step is mapped, zeroed page by page, and unmapped again: half
-    of the time of a step on long texts.
+    of the time of a step on long texts. It is a setting of the whole process, and stays.
 
     Returns
     -------
