@@ -14,6 +14,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ LAST_ARTIFACT = {
 STAGE_FILE = "stage.json"
 CHECKPOINTS = "checkpoints"  # in a fine_tune folder, until its training is safe: states of it
 KEY_LENGTH = 16  # hex digits, 64 bits
+MODULES = 1024  # of which the code is remembered: keys of all stages are of nearly the same ones
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")  # of a stage
 INTERACTIVE = "interactive"  # where a notebook writes that was opened in JupyterLab
 
@@ -197,7 +199,7 @@ def code_fingerprint(notebook: Path) -> str:
     reached = _library_sources(set().union(*map(_modules_of_cell, cells)))
     sources = {"": "\n".join(_normal_form(cell) for cell in cells), **reached}
     folders = (Path.cwd(), notebook.parent, project_dir())
-    own = sorted(set().union(*map(_all_imported, cells)))
+    own = sorted(frozenset().union(*map(_all_imported, cells)))
     while own:
         name = own.pop()
         path = _own_module(name, folders)
@@ -237,6 +239,7 @@ def _own_module(name: str, folders: Iterable[Path]) -> Path | None:
     return None
 
 
+@lru_cache(maxsize=MODULES)
 def _normal_form(source: str) -> str:
     for spell in (str, _without_magics):
         try:
@@ -262,7 +265,8 @@ def _imported_modules(source: str, importer: str) -> set[str]:
     return {name for name in _all_imported(source) if name.startswith("nbutils.")}
 
 
-def _all_imported(source: str) -> set[str]:
+@lru_cache(maxsize=MODULES)
+def _all_imported(source: str) -> frozenset[str]:
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -270,7 +274,7 @@ def _all_imported(source: str) -> set[str]:
         try:
             tree = ast.parse("\n".join(lines))
         except SyntaxError:
-            return set()
+            return frozenset()
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -280,7 +284,7 @@ def _all_imported(source: str) -> set[str]:
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
             if node.module == "nbutils":  # public names live elsewhere, loaded at first use
                 found.update(nbutils.HOMES.get(alias.name, "") for alias in node.names)
-    return found
+    return frozenset(found)
 
 
 def _module_path(name: str) -> Path | None:

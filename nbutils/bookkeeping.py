@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,14 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]
         self.headings = find_headings([(cell.cell_type, cell.source) for cell in nb.cells])
         self.running = 0
         self.begun = False
+        self.is_quiet = False
         parameters = nb.metadata.get("papermill", {}).get("parameters") or {}
         self.redactor = Redactor.from_environment().knowing(parameters)
 
     def save(self, **changes: Any) -> None:
         """Replace the notebook's file by what is known now, without secrets."""
         self.nb = changes.get("nb") or self.nb
-        if self.output_path:
+        if self.output_path and not self.is_quiet:
             # The kernel goes on with the true values: only what is written is redacted.
             text = nbformat.writes(self.redactor.redact_notebook(self.nb)) + "\n"
             write_text(Path(self.output_path), text, durable=self.end_time is not None)
@@ -55,10 +57,24 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]
     def cell_start(self, cell: Any, cell_index: int | None = None, **changes: Any) -> None:
         """Note that a cell begins, and tell who looks."""
         self.begun = True
-        super().cell_start(cell, cell_index, **changes)
+        with self._quiet_if(cell.cell_type != "code"):  # nothing happens in it
+            super().cell_start(cell, cell_index, **changes)
         if cell_index in self.numbers:
             self.running = cell_index or 0
             self.tell({})
+
+    def cell_complete(self, cell: Any, cell_index: int | None = None, **changes: Any) -> None:
+        """Note that a cell has ended; the start of the next saves what it put out."""
+        with self._quiet_if(cell.metadata.papermill["status"] != self.FAILED):
+            super().cell_complete(cell, cell_index, **changes)
+
+    @contextmanager
+    def _quiet_if(self, is_quiet: bool) -> Iterator[None]:
+        self.is_quiet = is_quiet
+        try:
+            yield
+        finally:
+            self.is_quiet = False
 
     def tell(self, training: Mapping[str, Any]) -> None:
         """Tell who looks of the running cell, and of the step of its training, if it trains."""

@@ -34,7 +34,7 @@ from nbutils.home import BINARY_MIMES, shorten_home, without_home
 CUT = 16  # characters of a long token that give it away, as in a table cell cut with "..."
 ROUNDS = 10  # of hiding, until nothing changes
 TOKEN_FILE_BYTES = 8192
-LARGE = 10_000  # characters; a text of this size that is clean is not searched again at each save
+KNOWN = 10_000  # texts that are not searched again at each save of a notebook
 PARAMETER_TAGS = {"parameters", "injected-parameters"}
 URL_PASSWORD = re.compile(r"://[^\s/:@]*:([^\s/@]+)@")
 WORD_STARTS = (r"(?<!\w", *STARTS[1:])
@@ -64,7 +64,7 @@ class Redactor:
         patterns = [_exactly(text, spelled[text]) for text in longest_first]
         patterns += [f"{re.escape(text)}{TOKEN_SIGNS}*" for text in cut]
         self.pattern = re.compile("|".join(patterns))
-        self.clean: set[str] = set()
+        self.known: dict[str, str] = {}  # by the text as it was
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Redactor:
@@ -93,15 +93,17 @@ class Redactor:
 
     def redact_text(self, text: str) -> str:
         """Return `text` with every secret replaced; the same text where there is none."""
-        if len(text) >= LARGE and text in self.clean:
-            return text
+        if text in self.known:
+            return self.known[text]
+        given = text
         for _ in range(ROUNDS):  # what is left beside a secret may have the shape of another
             cleaner = hide_shapes(self._hide_values(text))
             if cleaner == text:
                 break
             text = cleaner
-        if len(text) >= LARGE:
-            self.clean.add(text)
+        if len(self.known) >= KNOWN:
+            self.known.clear()
+        self.known[given] = text
         return text
 
     def _hide_values(self, text: str) -> str:
