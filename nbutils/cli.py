@@ -283,6 +283,9 @@ def _terminate(*_: object) -> NoReturn:
 
 def main() -> None:
     """Run the command and leave with its exit code."""
+    # jsonschema, which nbformat imports, makes grammars of addresses for two seconds where it
+    # finds this package (python-jsonschema/jsonschema#1428). No notebook has such addresses.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(_guarded(lambda: app(standalone_mode=False)))
 

@@ -218,7 +218,7 @@ def test_what_a_killed_command_left_goes_with_the_next(tmp_path: Path, temporary
     source, out = write_notebook(tmp_path, "x = 1", kill), tmp_path / "out.ipynb"
     words = [sys.executable, "-c", RUN, str(source), str(out)]
     killed = subprocess.run(
-        words, env={**os.environ, "TMPDIR": str(temporary)}, timeout=120, check=False
+        words, env={**os.environ, "TMPDIR": str(temporary)}, timeout=400, check=False
     )
     assert killed.returncode == -signal.SIGKILL
     assert len(list(temporary.glob("nbutils-*/owner.json"))) == 2
@@ -251,6 +251,6 @@ def test_engine_serves_plain_papermill_too(tmp_path: Path) -> None:
     source = write_notebook(tmp_path, "x = 1", "import os\nos._exit(3)", "x = 2")
     out = tmp_path / "out.ipynb"
     command = [sys.executable, "-m", "papermill", "--engine", "nbutils", str(source), str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode != 0
     assert statuses(out) == ["completed", "failed", "pending"]

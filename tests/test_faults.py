@@ -42,7 +42,7 @@ STRIDE = 1 if FAULTS > 4 else 4
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 400) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
@@ -74,7 +74,7 @@ class Started:
         except psutil.NoSuchProcess:
             return []
 
-    def end(self, seconds: float = 120) -> int:
+    def end(self, seconds: float = 400) -> int:
         return self.process.wait(timeout=seconds)
 
 

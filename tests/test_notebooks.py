@@ -128,7 +128,7 @@ def test_plain_papermill_runs_the_notebooks_one_by_one(
         notebook = ROOT / "notebooks" / NOTEBOOKS[stage]
         command = [sys.executable, "-m", "papermill", str(notebook), f"{stage}.ipynb", *options]
         done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=180, check=False
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False
         )
         assert done.returncode == 0, done.stderr[-3000:]
         assert (tmp_path / "runs" / stage / "interactive" / LAST_ARTIFACT[stage]).is_file()
@@ -172,7 +172,7 @@ def test_misspelt_parameter_stops_plain_papermill(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=400,
         check=False,
         env=environment,
     )

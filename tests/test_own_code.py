@@ -192,7 +192,7 @@ def test_refusal_to_run_a_strangers_code_is_one_line_and_exit_2(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

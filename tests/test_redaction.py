@@ -453,7 +453,7 @@ def test_last_words_and_logged_output_hold_no_secret(tmp_path: Path) -> None:
         env={**os.environ, "HF_TOKEN": HUB},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert done.returncode != 0

@@ -147,7 +147,7 @@ def test_another_process_gives_the_same_probabilities(tiny_bert: Path, tmp_path:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -25,11 +24,10 @@ from nbutils.training.objective import Objective
 Rows = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
 class Gradients:
     """Computes the gradients of a training's effective batches.
 
-    Attributes
+    Parameters
     ----------
     model
         In training mode; its gradients are added to.
@@ -45,12 +43,18 @@ class Gradients:
         Texts in a forward pass at most.
     """
 
-    model: PreTrainedModel
-    train: LabelledBatches
-    objective: Objective
-    dynamics: Dynamics
-    dropout: DropoutBits | None
-    batch_size: int
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        train: LabelledBatches,
+        *,
+        objective: Objective,
+        dynamics: Dynamics,
+        dropout: DropoutBits | None,
+        batch_size: int,
+    ) -> None:
+        self.model, self.train, self.objective = model, train, objective
+        self.dynamics, self.dropout, self.batch_size = dynamics, dropout, batch_size
 
     def compute(self, rows: Rows, *, history: History) -> float:
         """Add the gradients of the mean loss of an effective batch, and return that loss, in nats.

@@ -107,8 +107,8 @@ class Training:
         self.gradients = Gradients(
             model,
             train,
-            self.objective,
-            self.dynamics,
+            objective=self.objective,
+            dynamics=self.dynamics,
             dropout=dropout,
             batch_size=params.batch_size,
         )
