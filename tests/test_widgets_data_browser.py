@@ -128,11 +128,12 @@ def type_during(
     patch.setattr(browser._browsing, "find", find_meanwhile)
 
 
-def wait_for_words(browser: DataBrowser, words: str) -> None:
+def wait_for_words(browser: DataBrowser, words: str, ids: list[str]) -> None:
+    """Wait until words are searched for and the texts of these ids are on the page."""
     limit = time.monotonic() + 20
-    while browser.wanted.words != words and time.monotonic() < limit:
+    while (browser.wanted.words, shown(browser)) != (words, ids) and time.monotonic() < limit:
         time.sleep(0.02)
-    assert browser.wanted.words == words
+    assert (browser.wanted.words, shown(browser)) == (words, ids)
 
 
 def test_letters_typed_during_a_search_stay_and_are_searched_for(
@@ -142,9 +143,8 @@ def test_letters_typed_during_a_search_stay_and_are_searched_for(
     words = browser.filters.controls["words"]
     type_during(browser, Wanted(words="text 1"), "text 15", monkeypatch)
     words.value = "text 1"
-    wait_for_words(browser, "text 15")
+    wait_for_words(browser, "text 15", ["25"])
     assert words.value == "text 15"
-    assert shown(browser) == ["25"]
 
 
 def test_letters_typed_while_filters_are_cleared_stay_and_are_searched_for(
@@ -156,8 +156,7 @@ def test_letters_typed_while_filters_are_cleared_stay_and_are_searched_for(
     browser.filters.clear.click()
     controls = browser.filters.controls
     assert (controls["words"].value, controls["split"].value) == ("text 15", "")
-    wait_for_words(browser, "text 15")
-    assert shown(browser) == ["25"]
+    wait_for_words(browser, "text 15", ["25"])
 
 
 def test_letters_that_are_not_searched_for_yet_are_cleared(browse: Any) -> None:
