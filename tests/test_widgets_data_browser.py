@@ -106,11 +106,7 @@ def test_search_waits_for_quiet_and_marks_what_it_found(browse: Any) -> None:
     for typed in ("f", "fi", 'film "text 5"'):
         browser.filters.controls["words"].value = typed
     assert len(browser.found) == 30
-    limit = time.monotonic() + 20
-    while len(browser.found) == 30 and time.monotonic() < limit:
-        time.sleep(0.02)
-    assert shown(browser) == ["15"]
-    assert browser.wanted.words == 'film "text 5"'
+    wait_for_words(browser, 'film "text 5"', ["15"])
     assert "<mark>text 5</mark> <mark>film</mark>" in everything(browser)
 
 
