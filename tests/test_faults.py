@@ -554,7 +554,8 @@ NO_SPACE = OSError(28, "No space left on device")
 def test_every_save_of_a_notebook_may_find_the_disk_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, out = write_notebook(tmp_path, "x = 1", "x = 2"), tmp_path / "out.ipynb"
+    source = write_notebook(tmp_path, "x = 1", "x = 2", "x = 3")  # a save for each
+    out = tmp_path / "out.ipynb"
     full = FullAt(0, NO_SPACE)
     monkeypatch.setattr("nbutils.artifacts.write_bytes", full)
     monkeypatch.setattr(execution, "write_bytes", full)
