@@ -1,36 +1,23 @@
-"""The `nbutils` command: parse, call, exit code."""
+"""The `nbutils` command: parse and call."""
 
 from __future__ import annotations
 
 import os
-import shlex
-import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import typer.core
 
 from nbutils import __version__
-from nbutils.errors import (
-    NbutilsError,
-    NotebookFailedError,
-    ParameterError,
-    TrainingDivergedError,
-)
+from nbutils.errors import NotebookFailedError, ParameterError
+from nbutils.exits import DIFFERENT, DONE, Stopped, command_again, exit_code_of, obey_sigterm
 
 if TYPE_CHECKING:
     from nbutils.progress import Limits
     from nbutils.runs import StudyRun
-
-DONE, FAILED, REFUSED, DIFFERENT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
-
-
-class _Stopped(Exception):  # noqa: N818 - no mistake
-    """Ctrl-C or SIGTERM, under a name that Typer does not swallow."""
 
 
 class _Group(typer.core.TyperGroup):
@@ -38,7 +25,7 @@ class _Group(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise _Stopped from error
+            raise Stopped from error
 
 
 app = typer.Typer(
@@ -94,7 +81,7 @@ def run(
     try:
         done = run_study(
             study,
-            command=_command_again(),
+            command=command_again(),
             options=RunOptions(runs_dir, reports_dir, fresh, _limits(cell_timeout, time_limit)),
             watcher=watcher,
         )
@@ -119,11 +106,6 @@ def _watcher() -> Any:
     from nbutils.console import LiveConsole, PlainConsole
 
     return LiveConsole() if sys.stdout.isatty() else PlainConsole()
-
-
-def _command_again() -> str:
-    kept = [word for word in sys.argv[1:] if word != "--fresh"]
-    return shlex.join(["nbutils", *kept])
 
 
 def _show_result(done: StudyRun) -> None:
@@ -273,57 +255,13 @@ def doctor() -> None:
         print(f"{name:<14}{finding}")
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM: ends a run the way Ctrl-C does, with an exit code of its own."""
-
-
-def _terminate(*_: object) -> NoReturn:
-    raise _Terminated("terminated (SIGTERM)")
-
-
 def main() -> None:
     """Run the command and leave with its exit code."""
     # jsonschema, which nbformat imports, makes grammars of addresses for two seconds where it
     # finds this package (python-jsonschema/jsonschema#1428). No notebook has such addresses.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(_guarded(lambda: app(standalone_mode=False)))
-
-
-def _guarded(call: Callable[[], Any]) -> int:
-    try:
-        code = call()
-    except typer.Exit as leave:
-        return int(leave.exit_code)
-    except typer.TyperException as error:
-        wording = error.format_message().rstrip(".")  # with the option's name, unlike str(error)
-        return _complain(f"{wording}; see nbutils --help", REFUSED)
-    except (NotebookFailedError, TrainingDivergedError) as error:
-        return _complain(str(error), FAILED)
-    except NbutilsError as error:
-        return _complain(str(error), REFUSED)
-    except OSError as error:
-        from nbutils.endings import describe_full_disk, is_disk_full
-
-        if is_disk_full(error):
-            return _complain(describe_full_disk(error.filename or "writing"), FAILED)
-        place = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{place}{error.strerror or error}", REFUSED)
-    except _Stopped as stop:
-        if isinstance(stop.__cause__, _Terminated):
-            return _complain(f"terminated; go on with: {_command_again()}", TERMINATED)
-        return _complain(f"interrupted; go on with: {_command_again()}", INTERRUPTED)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain(f"interrupted; go on with: {_command_again()}", INTERRUPTED)
-    return code if isinstance(code, int) else DONE
-
-
-def _complain(message: str, code: int) -> int:
-    from nbutils.redaction import Redactor
-
-    line = " ".join(Redactor.from_environment().redact_text(message).split())
-    print(f"nbutils: {line}", file=sys.stderr)
-    return code
+    obey_sigterm()
+    sys.exit(exit_code_of(lambda: app(standalone_mode=False)))
 
 
 if __name__ == "__main__":

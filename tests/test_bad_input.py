@@ -20,7 +20,7 @@ import pytest
 import yaml
 from datasets import Dataset
 
-from nbutils import cli
+from nbutils import cli, exits
 from nbutils.data.preparing import prepare_data
 from nbutils.params.study import Study, load_study
 from nbutils.study import check_study
@@ -48,7 +48,7 @@ def refuse(
     """Check that a call ends as a refusal does, and leaves the folder as it was."""
     before = tree(folder)
     capfd.readouterr()
-    assert cli._guarded(call) == cli.REFUSED
+    assert exits.exit_code_of(call) == exits.REFUSED
     printed = capfd.readouterr().err
     assert tree(folder) == before
     assert printed.startswith("nbutils: ")
@@ -781,7 +781,7 @@ def test_data_that_only_the_notebook_can_refuse_ends_the_same(
     done = subprocess.run(
         command, cwd=place, capture_output=True, text=True, timeout=400, check=False
     )
-    assert done.returncode == cli.REFUSED
+    assert done.returncode == exits.REFUSED
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert re.search(message, done.stderr)
     assert "Traceback" not in done.stdout + done.stderr

@@ -14,6 +14,7 @@ import pytest
 from nbutils import cli
 from nbutils.cache import describe_cache, describe_pruned, list_cache, prune_cache
 from nbutils.errors import DataError, ParameterError
+from nbutils.exits import DONE, REFUSED, exit_code_of
 from nbutils.locks import locked, read_lock
 
 PREP, TUNE, ERRORS = "0123456789abcdef", "fedcba9876543210", "00112233445566ff"
@@ -243,7 +244,7 @@ def test_command_lists_and_prunes(
     words = ["cache", "--runs-dir", str(places[0]), "--reports-dir", str(places[1])]
 
     def printed(*more: str) -> str:
-        assert cli._guarded(lambda: cli.app([*words, *more], standalone_mode=False)) == cli.DONE
+        assert exit_code_of(lambda: cli.app([*words, *more], standalone_mode=False)) == DONE
         return capsys.readouterr().out
 
     assert printed().endswith("5 stage folders, 0.0 MiB\n")
@@ -264,7 +265,7 @@ def test_option_that_needs_prune_is_refused_without_it(
     places: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["cache", "--runs-dir", str(places[0]), "--all"]
-    assert cli._guarded(lambda: cli.app(words, standalone_mode=False)) == cli.REFUSED
+    assert exit_code_of(lambda: cli.app(words, standalone_mode=False)) == REFUSED
     assert "they go with --prune" in capsys.readouterr().err
 
 
@@ -371,7 +372,7 @@ def test_command_tells_reproductions_from_stages(
 ) -> None:
     words = ["cache", "--runs-dir", str(reproduced[0]), "--reports-dir", str(reproduced[1])]
     prune = [*words, "--prune"]
-    assert cli._guarded(lambda: cli.app(prune, standalone_mode=False)) == cli.DONE
+    assert exit_code_of(lambda: cli.app(prune, standalone_mode=False)) == DONE
     assert capsys.readouterr().out == (
         f"removed error_analysis/{ERRORS}\nremoved {UNFINISHED}\nremoved {KEPT}\n"
         "freed 0.0 MiB (1 stage folder, 2 reproductions)\n"
