@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 from nbutils.data.browsing import Browsing, Wanted
 from nbutils.data.correction_fields import Label
 from nbutils.data.labelled_texts import LabelledTexts
-from nbutils.data.text_search import patterns_of
 from nbutils.errors import ParameterError, suggest
-from nbutils.label_sets import IntArray, say_labels
+from nbutils.label_sets import IntArray
 from nbutils.params.cutting import Cutting
 from nbutils.tables import Note
-from nbutils.views.browsing import render_counts, render_head, render_row
+from nbutils.views.browsing import render_head
 from nbutils.widgets.base import Debounced, Widget
+from nbutils.widgets.browsed_page import BrowsedPage
 from nbutils.widgets.label_corrections import LabelCorrections
-from nbutils.widgets.label_editor import KEPT, LabelEditor
+from nbutils.widgets.label_editor import LabelEditor
 from nbutils.widgets.text_filters import TextFilters
 from nbutils.widgets.text_reader import TextReader
-from nbutils.widgets.text_rows import PAGE, TextRows
+from nbutils.widgets.text_rows import TextRows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -52,10 +52,6 @@ class DataBrowser(Widget):
 
     Attributes
     ----------
-    wanted
-        Which texts are shown, and in which order.
-    found
-        Their example ids.
     chosen
         The example id of the text that is read; none at first.
 
@@ -80,10 +76,8 @@ class DataBrowser(Widget):
         self._tokenizer = tokenizer
         self._browsing = Browsing(texts, tokens=measured, copies=copies)
         self._corrections = LabelCorrections(texts, corrections)
-        self.wanted = Wanted()
+        self._page = BrowsedPage(self._browsing, self._corrections)
         self.chosen: int | None = None
-        self._found = self._browsing.find(self.wanted)
-        self._start = 0
         self._filling: int | None = None  # the thread that fills the controls in
 
     @classmethod
@@ -136,9 +130,14 @@ class DataBrowser(Widget):
         )
 
     @property
+    def wanted(self) -> Wanted:
+        """Which texts are shown, and in which order."""
+        return self._page.wanted
+
+    @property
     def found(self) -> IntArray:
         """Example ids of the texts that are shown, page by page."""
-        return self._browsing.ids[self._found]
+        return self._page.found
 
     @property
     def corrections(self) -> dict[int, str]:
@@ -178,11 +177,8 @@ class DataBrowser(Widget):
         ParameterError
             There is no such page.
         """
-        last = max(1, -(-len(self._found) // PAGE))
-        if not 1 <= number <= last:
-            raise ParameterError(f"page: expected 1 to {last:,}, found {number:,}")
         with self._turn:
-            self._start = (number - 1) * PAGE
+            self._page.turn_to(number)
             self._show_page()
 
     def choose(self, example_id: int) -> None:
@@ -250,7 +246,7 @@ class DataBrowser(Widget):
         return TextRows(
             render_head(self._browsing.unit),
             chosen=self.answering(lambda name: self.choose(int(name))),
-            turned=self.answering(lambda by: self.page(self._start // PAGE + 1 + by)),
+            turned=self.answering(lambda by: self.page(self._page.number + by)),
         )
 
     @cached_property
@@ -313,50 +309,24 @@ class DataBrowser(Widget):
         searching = wanted.copies is not None and not self._browsing.copies_known
         if searching:
             self.say(f"Looking for near copies among {len(self._browsing):,} texts, this once …")
-        self._found = self._browsing.find(wanted, corrected=self._corrections.labels)
+        self._page.search(wanted)
         if searching:
             self.say("Near copies are known now.")
-        self.wanted, self._start = wanted, 0
 
     def _show_page(self) -> None:
-        rows = self._found[self._start : self._start + PAGE]
-        patterns = patterns_of(self.wanted.words)
-        lines = [(str(self._browsing.ids[row]), self._line(int(row), patterns)) for row in rows]
-        self.rows.show(lines, start=self._start, total=len(self._found))
+        self.rows.show(self._page.lines(), start=self._page.start, total=len(self.found))
         self.rows.mark(None if self.chosen is None else str(self.chosen))
-        counts = self._browsing.count_labels(self._found)
-        line = render_counts(len(self._found), len(self._browsing), counts)
-        self._lines["counts"].value = line
-
-    def _line(self, row: int, patterns: list[str]) -> str:
-        facts = self._facts(row)
-        label = " → ".join(facts[name] for name in ("label", "corrected") if name in facts)
-        return render_row(
-            {"split": facts["split"], "label": label, "length": self._browsing.lengths[row]},
-            str(self._browsing.frame["text"].iat[row]),
-            patterns=patterns,
-        )
-
-    def _facts(self, row: int) -> dict[str, str]:
-        own, names = self._browsing.frame.iloc[[row]], self._browsing.texts.label_names
-        facts = {"split": str(own["split"].iat[0]), "label": say_labels(own["label"], names)[0]}
-        label = self._correction(int(self._browsing.ids[row]))
-        if not isinstance(label, str):
-            facts["corrected"] = self._corrections.say(label)
-        return facts
-
-    def _correction(self, example_id: int) -> Label | str:
-        return self._corrections.labels.get(example_id, KEPT)
+        self._lines["counts"].value = self._page.count()
 
     def _show_chosen(self) -> None:
         if self.chosen is None:
             return
         row = self._browsing.row_of(self.chosen)
-        facts, length = self._facts(row), f"{self._browsing.lengths[row]:,}"
+        facts, length = self._page.facts(row), f"{self._browsing.lengths[row]:,}"
         known = {"example": str(self.chosen), **facts, self._browsing.unit: length}
-        self.reader.show(row, known, patterns=patterns_of(self.wanted.words))
+        self.reader.show(row, known, patterns=self._page.patterns)
         given: Any = self._browsing.frame["label"].iat[row]
-        self.editor.show(given, facts["label"], corrected=self._correction(self.chosen))
+        self.editor.show(given, facts["label"], corrected=self._page.correction(self.chosen))
 
     def _show_corrected(self) -> None:
         self._lines["corrections"].value = self._corrections.render()
