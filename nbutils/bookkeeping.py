@@ -64,8 +64,10 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]
             self.tell({})
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **changes: Any) -> None:
-        """Note that a cell has ended; the start of the next saves what it put out."""
-        with self._quiet_if(cell.metadata.papermill["status"] != self.FAILED):
+        """Note that a cell has ended; what it put out is saved at the start of the next."""
+        is_failed = cell.metadata.papermill["status"] == self.FAILED
+        is_last = cell_index == max(self.numbers, default=None)
+        with self._quiet_if(not (is_failed or is_last)):
             super().cell_complete(cell, cell_index, **changes)
 
     @contextmanager

@@ -138,8 +138,8 @@ def describe_death(code: int | None, *, peak_mib: float, limit_mib: float) -> st
     if -code == signal.SIGKILL:
         hint = (
             " A kernel killed this way usually ran out of memory: try a smaller "
-            "fine_tune.batch_tokens, 1024 say (each step still learns from all its texts), or "
-            "max_length."
+            "fine_tune.max_length or, in a training, fine_tune.batch_tokens, 1024 say (each step "
+            "still learns from all its texts)."
         )
     return f"Kernel died: its process was ended by {name}; {memory}.{hint}"
 

@@ -6,7 +6,6 @@ wait for each other, and each keeps its own numbers in its own cache.
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from typing import TypeVar
 import torch
 from typing_extensions import Self
 
-MOST = 4  # workers; more cores than that are shared out among them
+MOST = 4  # workers; more threads than that are shared out among them
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,13 +32,16 @@ class Workers:
     ----------
     count
         How many work at once.
+    each
+        Torch's threads in each of them: as many in one as in another, for products are rounded in
+        another order with more of them, and which worker takes an item is chance.
     """
 
     def __init__(self, device: str) -> None:
         self.threads = torch.get_num_threads()
-        self.count = min(self.threads, MOST) if device == "cpu" else 1
+        self.count = _share_out(self.threads) if device == "cpu" else 1
+        self.each = self.threads // self.count
         self._pool: ThreadPoolExecutor | None = None
-        self._numbers = itertools.count()  # of the workers
 
     def __enter__(self) -> Self:
         if self.count > 1:
@@ -60,9 +62,15 @@ class Workers:
         return list(self._pool.map(work, items))
 
     def _begin(self) -> None:
-        each, left = divmod(self.threads, self.count)
         torch.get_num_threads()  # first, or torch's own set-up of a thread undoes what follows
-        torch.set_num_threads(each + (next(self._numbers) < left))  # of this thread
+        torch.set_num_threads(self.each)  # of this thread
+
+
+def _share_out(threads: int) -> int:
+    """Return how many workers leave the fewest threads idle."""
+    if threads <= MOST:
+        return threads
+    return max((MOST, MOST - 1), key=lambda count: threads // count * count)
 
 
 class Turn:

@@ -27,6 +27,7 @@ SIZES = {
 }  # fmt: skip
 FAST = ["bert", "roberta", "xlm-roberta", "camembert", "electra", "ernie", "data2vec-text"]
 MASKED = [*FAST, "albert", "distilbert", "modernbert"]
+NARROW = {"modernbert": {"local_attention": 4, "num_hidden_layers": 3}}  # windows in most layers
 # with parts named as BERT's that are joined in another way, with a bias by position, or causal
 OTHERS = {
     "roformer": {},
@@ -48,7 +49,7 @@ OTHERS = {
 
 def build(kind: str) -> Any:
     """Return a random classifier whose weights are large enough to make attention choosy."""
-    config = AutoConfig.for_model(kind, **{**SIZES, **OTHERS.get(kind, {})})
+    config = AutoConfig.for_model(kind, **{**SIZES, **OTHERS.get(kind, {}), **NARROW.get(kind, {})})
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_config(config).eval()
     for weight in model.parameters():

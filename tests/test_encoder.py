@@ -229,14 +229,28 @@ def test_text_of_a_single_token_is_learnt_from() -> None:
         torch.testing.assert_close(gradient, expected[name], atol=1e-5, rtol=1e-3, msg=name)
 
 
-def test_weights_that_were_replaced_are_seen() -> None:
+def replace(dense: nn.Linear, weight: Tensor) -> None:
+    del dense.weight  # so that the new one may get its place in memory
+    dense.weight = nn.Parameter(weight)
+
+
+def put_in(dense: nn.Linear, weight: Tensor) -> None:
+    dense.weight.data = weight
+
+
+def change(dense: nn.Linear, weight: Tensor) -> None:
+    dense.weight.copy_(weight)
+
+
+@pytest.mark.parametrize("way", [replace, put_in, change])
+def test_weights_that_were_replaced_are_seen(way: Callable[[nn.Linear, Tensor], None]) -> None:
     model, batch = make_model(), make_batch()
     with torch.no_grad(), fast_encoder(model, precision="fp32"):
-        before = model(**batch).logits
         dense = model.bert.encoder.layer[0].output.dense
-        dense.weight = nn.Parameter(dense.weight.detach().clone().mul_(2))
-        after = model(**batch).logits
-    assert not torch.equal(before, after)
+        for _ in range(8):  # not each new one gets the place of the last
+            before = model(**batch).logits
+            way(dense, dense.weight.detach() * 1.5)
+            assert not torch.equal(model(**batch).logits, before)
 
 
 class Reference(nn.Module):

@@ -284,7 +284,7 @@ ENDS = [
     (LIMITED, (), "the kernel ran out of memory"),
     ("import os\nos.kill(os.getpid(), 9)", (), "its process was ended by SIGKILL"),
     ("import os\nos._exit(7)", (), "its process left with exit code 7"),
-    (HANG, ("--cell-timeout", "1"), "The time limit of a cell, 1 seconds, was reached"),
+    (HANG, ("--cell-timeout", "5"), "The time limit of a cell, 5 seconds, was reached"),
 ]
 
 

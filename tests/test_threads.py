@@ -11,9 +11,10 @@ from nbutils.threads import Workers
 
 
 @pytest.mark.parametrize(
-    ("threads", "shares"), [(1, [1]), (2, [1, 1]), (3, [1, 1, 1]), (6, [1, 1, 2, 2]), (8, [2] * 4)]
+    ("threads", "shares"),
+    [(1, [1]), (2, [1] * 2), (3, [1] * 3), (5, [1] * 4), (6, [2] * 3), (8, [2] * 4), (11, [3] * 3)],
 )
-def test_all_threads_are_shared_out(threads: int, shares: list[int]) -> None:
+def test_workers_have_equal_shares_of_the_threads(threads: int, shares: list[int]) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

@@ -12,8 +12,10 @@ import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 import nbutils
+from nbutils.batching import pass_tokens
 from nbutils.errors import CheckpointError, DataError, ParameterError, TrainingDivergedError
 from nbutils.training.history import History
+from nbutils.training.machine import choose_device
 from nbutils.training.watcher import Watcher
 
 SENTENCES = ["I love this movie", "This film is terrible", "Amazing experience", "Worst movie ever"]
@@ -201,8 +203,9 @@ def test_more_passes_change_memory_and_not_the_result(
         )
         for split in ({"batch_size": 16}, way)
     ]
-    assert runs[0].history.batch_tokens == 4096  # of a CPU
-    assert runs[1].history.batch_tokens == way.get("batch_tokens", 4096)
+    usual = pass_tokens(choose_device())
+    assert runs[0].history.batch_tokens == usual
+    assert runs[1].history.batch_tokens == way.get("batch_tokens", usual)
     whole, parts = (run.history.train for run in runs)
     assert parts["loss"].tolist() == pytest.approx(whole["loss"].tolist(), rel=1e-4)
     assert parts["gradient_norm"].tolist() == pytest.approx(

@@ -8,6 +8,7 @@ between the passes they are not kept, and while they are used they stay in the c
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -42,10 +43,11 @@ def join_heads(parts: Tensor, heads: int) -> Tensor:
     return rows.reshape(-1, groups * heads * width)
 
 
+@dataclass(eq=False)
 class Heads:
     """The queries, keys and values of all heads of a batch.
 
-    Parameters
+    Attributes
     ----------
     query
         Shape (B * heads, Q, width), scaled so that scores are powers of two.
@@ -57,24 +59,27 @@ class Heads:
         Heads.
     first_only
         Whether Q is 1 because only the first token asks.
+    keep, scale
+        The mask of the attention weights and what the kept ones are multiplied by; None: all are.
+    shifts
+        Taken from a block's scores, by the block's start.
+    sums
+        Of the powers of a token's scores, (B * heads, Q).
     """
 
-    def __init__(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        bias: Tensor | None,
-        *,
-        count: int,
-        first_only: bool,
-    ) -> None:
-        self.query, self.key, self.value, self.bias = query, key, value, bias
-        self.count, self.first_only = count, first_only
-        self.keep: Tensor | None = None
-        self.shifts: dict[int, Tensor] = {}  # of a block's scores, by the block's start
-        self.scale = 1.0
-        self.sums = torch.empty(query.shape[:2], dtype=torch.float32)
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    bias: Tensor | None
+    count: int
+    first_only: bool
+    keep: Tensor | None = None
+    scale: float = 1.0
+    shifts: dict[int, Tensor] = field(default_factory=dict)
+    sums: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sums = torch.empty(self.query.shape[:2], dtype=torch.float32)
 
     def split(self, rows: Tensor) -> Tensor:
         """Return (B * Q, D) as (B * heads, Q, width)."""

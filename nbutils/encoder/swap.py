@@ -50,11 +50,11 @@ class FastEncoder(nn.Module):
         self.bits: DropoutBits | None = None
         self._original: list[nn.Module] = [encoder]  # in a list, so that it is no submodule
         self._cast: list[LayerWeights] = []
-        self._versions: list[tuple[int, int]] = []
+        self._seen: list[tuple[nn.Parameter, int, int]] = []
 
     def refresh(self) -> None:
         """Be told that the weights have changed: a fused optimiser leaves no trace of it."""
-        self._versions = []
+        self._seen = []
 
     @property
     def original(self) -> nn.Module:
@@ -62,13 +62,16 @@ class FastEncoder(nn.Module):
         return self._original[0]
 
     def cast(self) -> list[LayerWeights]:
-        """Return the weights of all layers as they are now; called before threads, it is shared."""
+        """Return the weights of all layers as they are now; called before threads, it is shared.
+
+        What leaves no trace, a fused optimiser or a change in place of a parameter's `data`, is
+        seen after `refresh` alone.
+        """
         parameters = [p for layer in self.layer for p in parameters_of(layer)]
-        versions = [(id(p), p._version) for p in parameters]
-        if versions != self._versions:
+        if len(parameters) != len(self._seen) or not all(map(_is_as_seen, parameters, self._seen)):
             with torch.inference_mode(False), torch.no_grad():  # training may use them later
                 self._cast = [cast_layer(layer, self.dtype) for layer in self.layer]
-            self._versions = versions
+            self._seen = [(p, p._version, p.data_ptr()) for p in parameters]
         return self._cast
 
     def forward(
@@ -99,6 +102,13 @@ class FastEncoder(nn.Module):
         return BaseModelOutputWithPastAndCrossAttentions(
             last_hidden_state=x.to(hidden_states.dtype)
         )
+
+
+def _is_as_seen(parameter: nn.Parameter, seen: tuple[nn.Parameter, int, int]) -> bool:
+    known, version, place = seen
+    # kept, not known by its id alone: that of one that is gone is soon given to another
+    same = parameter is known and parameter._version == version
+    return same and parameter.data_ptr() == place
 
 
 def _key_bias(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:

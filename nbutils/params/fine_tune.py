@@ -125,8 +125,8 @@ class FineTuneParams(StageParameters):
         None,
         ge=0,
         le=0.9,
-        description="dropout of attention weights, on a CPU to the nearest 1/128; none: the "
-        "checkpoint's own",
+        description="dropout of attention weights, to the nearest 1/128 where the masks are ours "
+        "(on a CPU); none: the checkpoint's own",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="arithmetic of matrix products; auto: bf16 where the device has it"

@@ -39,8 +39,6 @@ class Gradients:
         Is told what was predicted of each text.
     dropout
         The source of the model's dropout masks, where it is ours.
-    batch_size
-        Texts in a forward pass at most.
     """
 
     def __init__(
@@ -51,18 +49,20 @@ class Gradients:
         objective: Objective,
         dynamics: Dynamics,
         dropout: DropoutBits | None,
-        batch_size: int,
     ) -> None:
         self.model, self.train, self.objective = model, train, objective
-        self.dynamics, self.dropout, self.batch_size = dynamics, dropout, batch_size
+        self.dynamics, self.dropout = dynamics, dropout
+        self._most_tokens = 0  # that did fit in one pass, padding included
 
-    def compute(self, rows: Rows, *, history: History) -> float:
+    def compute(self, rows: Rows, *, texts: int, history: History) -> float:
         """Add the gradients of the mean loss of an effective batch, and return that loss, in nats.
 
         Parameters
         ----------
         rows
             The texts of the batch, (B,).
+        texts
+            In a forward pass, at most.
         history
             Of the training so far. Its `batch_tokens` bounds a forward pass, and is halved, with a
             note, where one does not fit into memory.
@@ -72,12 +72,16 @@ class Gradients:
         NbutilsError
             A single text does not fit into memory.
         """
-        is_again = False  # a single text, which is tried twice
+        is_again = False
         while True:
             losses, part = [], rows
+            passes = split_passes(
+                self.train.encoded, rows, texts=texts, tokens=history.batch_tokens
+            )
             try:
-                for part in self._begin_each(self._split(rows, history), len(history.steps)):
+                for part in self._begin_each(passes, len(history.steps)):
                     losses.append(self._backward(part, rows, history))
+                    self._most_tokens = max(self._most_tokens, self._tokens(part))
                 return math.fsum(losses)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
@@ -85,10 +89,11 @@ class Gradients:
             # out of the except clause, where the error would keep the tensors of the pass alive
             self.clear()
             release_memory(self.model.device.type)
-            if len(part) > 1 or is_again:
-                tokens = self.train.encoded.padded_tokens(part)
+            tokens = self._tokens(part)
+            # Where more did fit before, memory is short for a moment: other processes need it, too.
+            is_again = not is_again and (len(part) == 1 or tokens < self._most_tokens)
+            if not is_again:
                 halve_passes(history, texts=len(part), tokens=tokens)
-            is_again = len(part) == 1
 
     def clear(self) -> None:
         """Forget all gradients, after a step."""
@@ -97,9 +102,8 @@ class Gradients:
             embedding.clear()
         self.model.zero_grad(set_to_none=True)
 
-    def _split(self, rows: Rows, history: History) -> list[Rows]:
-        size, tokens = self.batch_size, history.batch_tokens
-        return split_passes(self.train.encoded, rows, texts=size, tokens=tokens)
+    def _tokens(self, rows: Rows) -> int:
+        return self.train.encoded.padded_tokens(rows)
 
     def _begin_each(self, passes: list[Rows], step: int) -> Iterator[Rows]:
         start = 0

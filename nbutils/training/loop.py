@@ -110,7 +110,6 @@ class Training:
             objective=self.objective,
             dynamics=self.dynamics,
             dropout=dropout,
-            batch_size=params.batch_size,
         )
         self.best_state: dict[str, torch.Tensor] | None = None
         self.best_rank: Rank | None = None
@@ -230,7 +229,7 @@ class Training:
         rate = self.rate_at(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate_scale"]
-        loss = self.gradients.compute(rows, history=self.history)
+        loss = self.gradients.compute(rows, texts=self.params.batch_size, history=self.history)
         norm = gradient_norm(self.model)
         self.watch.look(step + 1, loss, norm)
         step_clipped(self.optimizer, norm, max_norm=self.params.max_grad_norm)

@@ -32,7 +32,7 @@ def halve_passes(history: History, *, texts: int, tokens: int) -> None:
         )
     history.batch_tokens = tokens // 2
     history.notes.append(
-        f"step {step}: {texts} texts of {tokens // texts} tokens in one forward pass did not fit "
-        f"into memory; it goes on with at most {history.batch_tokens} tokens, in more passes per "
-        "step: the effective batch stays the same"
+        f"step {step}: {texts} texts ({tokens} tokens with padding) in one forward pass did not "
+        f"fit into memory; it goes on with at most {history.batch_tokens} tokens, in more passes "
+        "per step: the effective batch stays the same"
     )
