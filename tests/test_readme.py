@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nbutils.benchmark.real_texts import DYNAMIC, PADDED
 from nbutils.params.study import load_study
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -79,7 +84,48 @@ def test_study_examples_are_valid(tmp_path: Path) -> None:
 
 
 def test_every_file_that_is_linked_exists() -> None:
-    root = Path(__file__).parent.parent
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
     assert links
-    assert [link for link in links if not (root / link).exists()] == []
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def ratio(section: str, **wanted: object) -> Callable[[dict[str, Any]], str]:
+    def say(metrics: dict[str, Any]) -> str:
+        ours = ("nbutils", metrics["headline"]["ours"])
+        (row,) = (
+            row
+            for row in metrics[section]
+            if row["variant"] in ours and wanted.items() <= row.items()
+        )
+        return f"{row['ratio']:.1f}x"
+
+    return say
+
+
+def memory(metrics: dict[str, Any]) -> str:
+    peaks = {row["variant"]: row["peak_mib"] for row in metrics["memory"]}
+    return f"{peaks[metrics['headline']['ours']] / peaks[STOCK]:.0%}".replace("%", " %")
+
+
+TRAINING, STOCK = {"dataset": "reuters-r8-train"}, "stock fp32"
+SPEEDS = {
+    "training on R8, all padded to 256 tokens": ratio("training", baseline=PADDED, **TRAINING),
+    "training on R8, dynamic padding": ratio("training", baseline=DYNAMIC, **TRAINING),
+    **{
+        f"a step of 16 texts of {tokens} tokens": ratio("steps", baseline=STOCK, length=tokens)
+        for tokens in (24, 32, 64, 128, 256, 512)
+    },
+    "labels for R8's 2,189 test texts": ratio("prediction", rows=2189),
+    "memory of training on texts of 512 tokens": memory,
+}
+
+
+def test_speeds_are_those_of_the_committed_reports() -> None:
+    section = README.partition("## How fast\n")[2].partition("\n## ")[0]
+    head, _, *rows = re.findall(r"^\|(.+)\|$", section, re.MULTILINE)
+    reports = [Path(link) for link in re.findall(r"\]\((reports/[^)]+)\)", head)]
+    measured = [json.loads((ROOT / path / "metrics.json").read_text()) for path in reports]
+    assert len(measured) == 2
+    shown = {name.strip(): [cell.strip() for cell in cells] for name, *cells in
+             (row.split("|") for row in rows)}  # fmt: skip
+    assert shown == {name: [say(found) for found in measured] for name, say in SPEEDS.items()}
