@@ -64,7 +64,7 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]
             self.tell({})
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **changes: Any) -> None:
-        """Note that a cell has ended; what it put out is saved at the start of the next."""
+        """Note that a cell has ended; what it put out is saved when the next begins, or now."""
         is_failed = cell.metadata.papermill["status"] == self.FAILED
         is_last = cell_index == max(self.numbers, default=None)
         with self._quiet_if(not (is_failed or is_last)):
