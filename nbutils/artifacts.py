@@ -1,4 +1,4 @@
-"""Stage folders, atomic files and the fingerprints that name them.
+"""Stage folders, atomic files and the keys that name them.
 
 A file is written whole or not at all: to a temporary neighbour, flushed to the disk, then renamed.
 A stage folder counts as finished once its `stage.json` exists, which is written last.
@@ -6,7 +6,6 @@ A stage folder counts as finished once its `stage.json` exists, which is written
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.util
 import json
@@ -14,11 +13,9 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import nbutils
 from nbutils.errors import DataError
 
 STAGES = ("data_prep", "fine_tune", "error_analysis")  # of an ordinary study, in their order
@@ -38,7 +35,6 @@ LAST_ARTIFACT = {
 STAGE_FILE = "stage.json"
 CHECKPOINTS = "checkpoints"  # in a fine_tune folder, until its training is safe: states of it
 KEY_LENGTH = 16  # hex digits, 64 bits
-MODULES = 1024  # of which the code is remembered: keys of all stages are of nearly the same ones
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")  # of a stage
 INTERACTIVE = "interactive"  # where a notebook writes that was opened in JupyterLab
 
@@ -178,128 +174,6 @@ def digest(parts: Iterable[Any]) -> str:
     """Return a key of `KEY_LENGTH` hex digits for JSON-able parts; equal parts, equal key."""
     text = json.dumps(list(parts), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
-
-
-def code_fingerprint(notebook: Path) -> str:
-    """Return a digest of the code of a notebook and of the library modules that it reaches.
-
-    Comments, white space, markdown, outputs and execution counts do not count; a changed statement
-    in a code cell or in an imported `nbutils` module does.
-
-    Parameters
-    ----------
-    notebook
-        An `.ipynb` file.
-    """
-    try:
-        found = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        cells = ["".join(cell["source"]) for cell in found if cell["cell_type"] == "code"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{notebook}: expected a notebook (nbformat 4); {error!r}") from None
-    reached = _library_sources(set().union(*map(_modules_of_cell, cells)))
-    sources = {"": "\n".join(_normal_form(cell) for cell in cells), **reached}
-    folders = (Path.cwd(), notebook.parent, project_dir())
-    own = sorted(frozenset().union(*map(_all_imported, cells)))
-    while own:
-        name = own.pop()
-        path = _own_module(name, folders)
-        if name not in sources and path is not None:
-            text = path.read_text(encoding="utf-8")
-            sources[name] = _normal_form(text)
-            own.extend(sorted(_all_imported(text)))
-    return digest(sorted(sources.items()))
-
-
-def library_fingerprint(*modules: str) -> str:
-    """Return a digest of the code of `nbutils` modules, and of those that they reach."""
-    return digest(sorted(_library_sources(set(modules)).items()))
-
-
-def _library_sources(modules: set[str]) -> dict[str, str]:
-    sources: dict[str, str] = {}
-    waiting = sorted(modules)
-    while waiting:
-        name = waiting.pop()
-        path = _module_path(name)
-        if name not in sources and path is not None:
-            text = path.read_text(encoding="utf-8")
-            sources[name] = _normal_form(text)
-            sources.update(_package_data(path))
-            waiting.extend(sorted(_imported_modules(text, name)))
-    return sources
-
-
-def _own_module(name: str, folders: Iterable[Path]) -> Path | None:
-    if name.split(".")[0] == "nbutils":
-        return None
-    for place in (folder.joinpath(*name.split(".")) for folder in folders):
-        for path in (place / "__init__.py", place.with_suffix(".py")):
-            if path.is_file():
-                return path
-    return None
-
-
-@lru_cache(maxsize=MODULES)
-def _normal_form(source: str) -> str:
-    for spell in (str, _without_magics):
-        try:
-            return ast.dump(ast.parse(spell(source)))
-        except SyntaxError:  # a magic or a shell line
-            continue
-    return source.strip()
-
-
-def _without_magics(source: str) -> str:
-    from IPython.core.inputtransformer2 import TransformerManager  # slow, and seldom needed
-
-    return str(TransformerManager().transform_cell(source))
-
-
-def _modules_of_cell(source: str) -> set[str]:
-    found = _imported_modules(source, "nbutils")
-    whole = re.search(r"^\s*(import nbutils\b|from nbutils import \*)", source, re.MULTILINE)
-    return found | set(nbutils.HOMES.values()) if whole else found
-
-
-def _imported_modules(source: str, importer: str) -> set[str]:
-    return {name for name in _all_imported(source) if name.startswith("nbutils.")}
-
-
-@lru_cache(maxsize=MODULES)
-def _all_imported(source: str) -> frozenset[str]:
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        lines = (line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
-        try:
-            tree = ast.parse("\n".join(lines))
-        except SyntaxError:
-            return frozenset()
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-            if node.module == "nbutils":  # public names live elsewhere, loaded at first use
-                found.update(nbutils.HOMES.get(alias.name, "") for alias in node.names)
-    return frozenset(found)
-
-
-def _module_path(name: str) -> Path | None:
-    place = Path(nbutils.__file__).parent.joinpath(*name.split(".")[1:])
-    for path in (place.with_suffix(".py"), place / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
-
-
-def _package_data(path: Path) -> dict[str, str]:
-    if path.name != "__init__.py":
-        return {}
-    others = (p for p in path.parent.iterdir() if p.suffix in {".css", ".js", ".j2"})
-    return {other.name: other.read_text(encoding="utf-8") for other in others}
 
 
 def is_installed(package: str) -> bool:

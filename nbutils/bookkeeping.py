@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -44,15 +45,30 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]
         self.is_quiet = False
         parameters = nb.metadata.get("papermill", {}).get("parameters") or {}
         self.redactor = Redactor.from_environment().knowing(parameters)
+        self.cells: dict[str, str] = {}  # as they are written, by what they were made of
 
     def save(self, **changes: Any) -> None:
         """Replace the notebook's file by what is known now, without secrets."""
         self.nb = changes.get("nb") or self.nb
         if self.output_path and not self.is_quiet:
-            # The kernel goes on with the true values: only what is written is redacted.
-            text = nbformat.writes(self.redactor.redact_notebook(self.nb)) + "\n"
-            write_text(Path(self.output_path), text, durable=self.end_time is not None)
+            is_last = self.end_time is not None
+            text = self._as_it_stays() if is_last else self._as_it_is_now()
+            write_text(Path(self.output_path), text + "\n", durable=is_last)
         self.last_save_time = self.now()
+
+    def _as_it_stays(self) -> str:
+        # The kernel goes on with the true values: only what is written is redacted.
+        return str(nbformat.writes(self.redactor.redact_notebook(self.nb)))
+
+    def _as_it_is_now(self) -> str:
+        """Return the same in one line, for which only cells that changed are searched again."""
+        made = [json.dumps(cell) for cell in self.nb.cells]
+        self.cells = {
+            key: self.cells.get(key) or json.dumps(self.redactor.redact_cell(cell))
+            for key, cell in zip(made, self.nb.cells, strict=True)
+        }
+        cells = ", ".join(self.cells[key] for key in made)
+        return f'{{"cells": [{cells}], {json.dumps(self.redactor.redact_notes(self.nb))[1:]}'
 
     def cell_start(self, cell: Any, cell_index: int | None = None, **changes: Any) -> None:
         """Note that a cell begins, and tell who looks."""

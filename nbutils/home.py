@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import html
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ Value = TypeVar("Value")
 
 def shorten_home(text: str) -> str:
     """Return `text` with the home folder as `~` wherever a path begins with it."""
-    homes = _homes(Path.home())
+    homes = _homes(os.path.expanduser("~"))  # noqa: PTH111, ten times faster than Path.home
     if not any(home in text for home in homes):
         return text
     return _pattern(homes).sub(r"\1~", text)
@@ -57,10 +58,10 @@ def _without_home(value: Any) -> Any:
 
 
 @functools.cache
-def _homes(home: Path) -> tuple[str, ...]:
+def _homes(home: str) -> tuple[str, ...]:
     """Return the ways in which a home folder is spelled, the longest first."""
     spelled: set[str] = set()
-    for path in (str(home), _resolved(home)):
+    for path in (home, _resolved(home)):
         plain = path.rstrip("/\\")
         if len(plain) >= SHORTEST:
             escaped = plain.replace("\\", "\\\\")
@@ -68,11 +69,11 @@ def _homes(home: Path) -> tuple[str, ...]:
     return tuple(sorted(spelled, key=lambda text: (-len(text), text)))
 
 
-def _resolved(home: Path) -> str:
+def _resolved(home: str) -> str:
     try:
-        return str(home.resolve())
+        return str(Path(home).resolve())
     except (OSError, RuntimeError):
-        return str(home)
+        return home
 
 
 @functools.cache

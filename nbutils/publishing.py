@@ -11,14 +11,13 @@ from typing import Any
 from nbutils.artifacts import (
     LAST_ARTIFACT,
     NOTEBOOKS,
-    code_fingerprint,
     digest,
-    library_fingerprint,
     read_json,
     sha256_file,
     write_json,
     write_text,
 )
+from nbutils.code_fingerprints import code_fingerprint, library_fingerprint
 from nbutils.home import without_home
 from nbutils.locks import locked
 from nbutils.manifest import describe_changes, describe_environment

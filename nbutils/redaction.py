@@ -162,18 +162,28 @@ class Redactor:
             in the notes and in the cells that set them, and by value everywhere. What its cells
             put out has the home folder as `~`; what they are made of stays, to be run again.
         """
-        notes = cast(Any, nb).get("metadata", {}).get("papermill", {})
-        parameters = notes.get("parameters") or {}
-        redactor = self.knowing(parameters)
-        copy: Any = redactor.redact_tree(nb)
+        given = cast(Any, nb)
+        notes = given.get("metadata", {}).get("papermill", {})
+        redactor = self.knowing(notes.get("parameters") or {})
+        cells = [redactor.redact_cell(cell) for cell in given["cells"]]
+        return cast(Value, type(given)(redactor.redact_notes(given), cells=cells))
+
+    def redact_notes(self, nb: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a clean copy of what a notebook has beside its cells; see `redact_notebook`."""
+        copy = self.redact_tree({name: value for name, value in nb.items() if name != "cells"})
+        parameters = nb.get("metadata", {}).get("papermill", {}).get("parameters")
         if parameters:
-            copy["metadata"]["papermill"]["parameters"] = redactor.redact_parameters(parameters)
-        for before, cell in zip(cast(Any, nb)["cells"], copy["cells"], strict=True):
-            if PARAMETER_TAGS & set(cell["metadata"].get("tags", ())):
-                cell["source"] = hide_assignments(cell["source"])
-            if "outputs" in cell:
-                cell["outputs"] = without_home(cell["outputs"])
-            redactor._join_streams(before.get("outputs", []), cell.get("outputs", []))
+            copy["metadata"]["papermill"]["parameters"] = self.redact_parameters(parameters)
+        return copy
+
+    def redact_cell(self, cell: Value) -> Value:
+        """Return a clean copy of a cell; see `redact_notebook`."""
+        copy: Any = self.redact_tree(cell)
+        if PARAMETER_TAGS & set(copy["metadata"].get("tags", ())):
+            copy["source"] = hide_assignments(copy["source"])
+        if "outputs" in copy:
+            copy["outputs"] = without_home(copy["outputs"])
+            self._join_streams(cast(Any, cell)["outputs"], copy["outputs"])
         return cast(Value, copy)
 
     def _join_streams(self, before: list[Any], after: list[Any]) -> None:

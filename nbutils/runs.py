@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import nbutils
-from nbutils.artifacts import NOTEBOOKS, code_fingerprint, digest, project_dir
+from nbutils.artifacts import NOTEBOOKS, digest, project_dir
 from nbutils.checkpoints.places import fingerprint_checkpoint
+from nbutils.code_fingerprints import code_fingerprint
 from nbutils.data.fingerprints import fingerprint_source
 from nbutils.described import Described
 from nbutils.errors import DataError

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from nbutils.artifacts import CHECKPOINTS, NOTEBOOKS, code_fingerprint, is_installed
+from nbutils.artifacts import CHECKPOINTS, NOTEBOOKS, is_installed
 from nbutils.checkpoints.checks import (
     check_checkpoint,
     check_layers,
@@ -19,6 +19,7 @@ from nbutils.checkpoints.checks import (
     check_own_code,
 )
 from nbutils.checkpoints.places import fingerprint_checkpoint
+from nbutils.code_fingerprints import code_fingerprint
 from nbutils.data.corrections import find_corrections
 from nbutils.data.fingerprints import fingerprint_source
 from nbutils.data.sources import check_source

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nbutils import artifacts
-from nbutils.artifacts import library_fingerprint
+from nbutils import code_fingerprints
+from nbutils.code_fingerprints import library_fingerprint
 from nbutils.console import PlainConsole, describe_progress, describe_seconds
 from nbutils.home import without_home
 from nbutils.manifest import describe_commit, describe_environment
@@ -141,11 +141,13 @@ def test_manifest_has_the_calibration_error_where_it_was_measured(
 def test_other_words_on_the_first_screens_ask_for_pages_anew(
     module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, place = library_fingerprint("nbutils.publishing"), artifacts._module_path
+    before, place = library_fingerprint("nbutils.publishing"), code_fingerprints._module_path
     edited = tmp_path / "edited.py"
     original = place(f"nbutils.{module}")
     assert original is not None
     edited.write_text(original.read_text(encoding="utf-8") + "\nWORDS = 'others'\n")
     changed = {f"nbutils.{module}": edited}
-    monkeypatch.setattr(artifacts, "_module_path", lambda name: changed.get(name) or place(name))
+    monkeypatch.setattr(
+        code_fingerprints, "_module_path", lambda name: changed.get(name) or place(name)
+    )
     assert library_fingerprint("nbutils.publishing") != before

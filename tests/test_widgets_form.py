@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from study_files import COMMENTED, write
 
-from nbutils.artifacts import library_fingerprint
+from nbutils.code_fingerprints import library_fingerprint
 from nbutils.errors import ParameterError
 from nbutils.escaping import escape_text
 from nbutils.params.data_prep import DataPrepParams

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
-from nbutils.artifacts import library_fingerprint
 from nbutils.batching import encode_texts
 from nbutils.benchmark import worker
 from nbutils.benchmark.alternating import nothing_measured
@@ -23,6 +22,7 @@ from nbutils.benchmark.subject import Subject, Work
 from nbutils.benchmark.trainer import TrainerRecipe, build_trainer, rows_of
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 from nbutils.checkpoints.places import fingerprint_checkpoint
+from nbutils.code_fingerprints import library_fingerprint
 from nbutils.data.fingerprints import fingerprint_source
 from nbutils.params.benchmark import BenchmarkParams
 from nbutils.params.cutting import Cutting
