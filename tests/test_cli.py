@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from browsing import Visit
+from quick import add_quick_analysis
 
 from nbutils.report import read_manifest
 
@@ -162,6 +163,7 @@ def test_same_study_again_uses_what_is_there(smoke: tuple[Path, str]) -> None:
 @pytest.mark.slow
 def test_changed_analysis_retrains_nothing(study_file: Path) -> None:
     folder = study_file.parent
+    add_quick_analysis(folder)
     assert nbutils("run", "study.yaml", cwd=folder).returncode == 0
     again = nbutils("run", "study.yaml", "-p", "error_analysis.worst_examples=3", cwd=folder)
     assert again.returncode == 0, again.stderr

@@ -21,6 +21,7 @@ import numpy as np
 import psutil
 import pytest
 from conftest import make_reviews
+from quick import add_quick_analysis
 from test_execution import statuses, write_notebook
 
 from nbutils import execution
@@ -98,7 +99,7 @@ def command(*words: object, folder: Path, name: str = "run", **variables: str) -
 
 @dataclass(frozen=True)
 class Whole:
-    """A study that was never interrupted."""
+    """A study that was never interrupted, with a quick analysis of its own."""
 
     folder: Path
     predictions: str
@@ -106,6 +107,7 @@ class Whole:
 
     def copy_to(self, folder: Path, *stages: str) -> None:
         shutil.copy(self.folder / "study.yaml", folder)
+        add_quick_analysis(folder)
         for stage in stages:
             shutil.copytree(self.folder / "runs" / stage, folder / "runs" / stage)
 
@@ -119,6 +121,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Whole:
     prep = {"dataset": str(folder / "reviews.csv"), "test_size": 0.3}
     study = {"name": "tiny", "data_prep": prep, "fine_tune": tune}
     (folder / "study.yaml").write_text(json.dumps(study))
+    add_quick_analysis(folder)
     done = command(folder=folder)
     assert done.end() == 0, done.complaint
     manifest = manifest_of(folder)
@@ -507,6 +510,7 @@ def test_full_disk_is_said_and_the_next_run_succeeds(
     (small_disk / "filler").write_bytes(bytes((room - free) * 1024))
     # what the shell would keep of the command must not be on the full disk
     elsewhere = small_disk.parent
+    add_quick_analysis(elsewhere)
     places = ("--runs-dir", small_disk / "runs", "--reports-dir", small_disk / "reports")
     words = (*COMMAND, "run", small_disk / "study.yaml", *places)
     failed = start(*words, folder=elsewhere)

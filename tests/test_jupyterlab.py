@@ -27,13 +27,14 @@ SLIDERS = ("offer(ClassThresholdSlider", "offer(AbstentionSlider")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project as it is cloned, with a training so long that it can be stopped."""
+    """Return a project as it is cloned; texts are cut short, and a training can be stopped."""
     folder = copy_project(tmp_path_factory.mktemp("project"))
     notebook = folder / "notebooks" / "02_fine_tune.ipynb"
     source = notebook.read_text(encoding="utf-8")
-    assert source.count("epochs: int = 3 ") == 1
-    longer = source.replace("epochs: int = 3 ", "epochs: int = 50 ")
-    notebook.write_text(longer, encoding="utf-8")
+    for before, after in (("epochs: int = 3 ", "epochs: int = 200 "), ("= 128 ", "= 32 ")):
+        assert source.count(before) == 1
+        source = source.replace(before, after)
+    notebook.write_text(source, encoding="utf-8")
     return folder
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quick import add_quick_analysis
 
 from nbutils.benchmark.real_texts import DYNAMIC, PADDED
 from nbutils.params.study import load_study
@@ -59,6 +60,7 @@ def test_range_test_example_proposes_something_or_says_why_not(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_finished_run_is_opened_as_shown(study_file: Path) -> None:
+    add_quick_analysis(study_file.parent)
     command = "run", str(study_file), "--name", "quickstart"
     made = run(f"import sys; from nbutils.cli import main; sys.argv[1:] = {command}; main()",
                study_file.parent)  # fmt: skip

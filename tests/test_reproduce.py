@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import make_reviews
+from quick import add_quick_analysis
 
 from nbutils.cache import list_cache
 from nbutils.errors import DataError, ParameterError
@@ -299,12 +300,38 @@ def test_missing_checkpoint_is_refused_with_a_mend(project: Path, tmp_path: Path
 
 
 @pytest.fixture(scope="module")
-def long_page(project: Path) -> Path:
+def quick_project(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the same study with a quick analysis of its own, still to be run."""
+    folder = tmp_path_factory.mktemp("quick")
+    add_quick_analysis(folder)
+    shutil.copy(project / "study.yaml", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quick_page(quick_project: Path, project: Path) -> Path:
+    """Return its page: data and training are those of `project`."""
+    done = nbutils("run", "study.yaml", "--runs-dir", project / "runs", cwd=quick_project)
+    assert done.stdout.count("nothing changed") == 2, done.stderr
+    return quick_project / "reports" / "tiny" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def long_page(quick_project: Path, project: Path) -> Path:
     """Return a page of a study that trains for long enough to be met at it."""
     changes = ["-p", "fine_tune.epochs=16", "-p", "fine_tune.batch_size=2", "--name", "long"]
-    done = nbutils("run", "study.yaml", *changes, cwd=project)
+    places = ("--runs-dir", project / "runs")
+    done = nbutils("run", "study.yaml", *changes, *places, cwd=quick_project)
     assert done.returncode == 0, done.stderr
-    return project / "reports" / "long" / "index.html"
+    return quick_project / "reports" / "long" / "index.html"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the working folder of who reproduces, with the same quick analysis."""
+    add_quick_analysis(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def last_step(folder: Path) -> int:
@@ -350,57 +377,53 @@ class Steps:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_killed_reproduction_goes_on_from_its_last_state_to_the_same_bits(
-    long_page: Path, tmp_path: Path, number: signal.Signals
+    long_page: Path, here: Path, number: signal.Signals
 ) -> None:
-    complaint = kill_in_training(long_page, tmp_path, number)
+    complaint = kill_in_training(long_page, here, number)
     again = f"nbutils: terminated; go on with: nbutils reproduce {long_page}\n"
     assert complaint == (again if number == signal.SIGTERM else "")
-    step, watcher = last_step(tmp_path), Steps()
-    (listed,) = list_cache(tmp_path / "runs", reports_dir=tmp_path)
+    step, watcher = last_step(here), Steps()
+    (listed,) = list_cache(here / "runs", reports_dir=here)
     assert (listed.stage, listed.state, listed.step) == ("reproduce", "unfinished", step)
-    options = ReproduceOptions(runs_dir=tmp_path / "runs")
+    options = ReproduceOptions(runs_dir=here / "runs")
     result = reproduce_report(long_page, options=options, watcher=watcher)
     assert result.verdict == "bit-identical", describe_reproduction(result)
     assert watcher.reused == ["data_prep"]
     assert min(watcher.seen) >= step >= KILLED_AT
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert list((here / "runs").iterdir()) == []
 
 
 @pytest.mark.slow
 def test_reproduction_that_ended_starts_from_nothing_the_next_time(
-    project: Path, tmp_path: Path
+    project: Path, quick_page: Path, here: Path
 ) -> None:
-    page = project / "reports" / "tiny" / "index.html"
     table = pd.read_csv(project / "reviews.csv")
-    table.iloc[::-1].to_csv(tmp_path / "other.csv", index=False)
-    given = {"data": str(tmp_path / "other.csv"), "anyway": True}
-    options = ReproduceOptions(runs_dir=tmp_path / "runs", **given)
-    first = reproduce_report(page, options=options)
-    assert (first.verdict, first.folder) == ("different", *(tmp_path / "runs").iterdir())
+    table.iloc[::-1].to_csv(here / "other.csv", index=False)
+    given = {"data": str(here / "other.csv"), "anyway": True}
+    options = ReproduceOptions(runs_dir=here / "runs", **given)
+    first = reproduce_report(quick_page, options=options)
+    assert (first.verdict, first.folder) == ("different", *(here / "runs").iterdir())
     assert first.folder is not None
-    (listed,) = list_cache(tmp_path / "runs", reports_dir=tmp_path)
+    (listed,) = list_cache(here / "runs", reports_dir=here)
     assert (listed.folder, listed.state) == (first.folder, "finished")
     (first.folder / "of-the-first").touch()
     watcher = Steps()
-    second = reproduce_report(page, options=options, watcher=watcher)
+    second = reproduce_report(quick_page, options=options, watcher=watcher)
     assert (second.folder, watcher.reused) == (first.folder, [])
     assert not (first.folder / "of-the-first").exists()
 
 
 @pytest.mark.slow
 def test_two_equal_reproductions_at_once_come_one_after_the_other(
-    project: Path, tmp_path: Path
+    project: Path, quick_page: Path, here: Path
 ) -> None:
-    page = project / "reports" / "tiny" / "index.html"
-    words = [sys.executable, "-m", "nbutils.cli", "reproduce", str(page)]
-    both = [
-        subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    words = [sys.executable, "-m", "nbutils.cli", "reproduce", str(quick_page)]
+    both = [subprocess.Popen(words, cwd=here, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     printed = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], printed
     assert sum("another run is at this stage" in text for text in printed) == 1
     assert [text.count("done in") for text in printed] == [3, 3]
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert list((here / "runs").iterdir()) == []
 
 
 @pytest.mark.slow
@@ -426,23 +449,22 @@ def test_refused_reproduction_leaves_nothing_but_an_earlier_ones_training(
 
 @pytest.mark.slow
 def test_page_of_an_earlier_reproduction_is_not_taken_for_that_of_one_that_goes_on(
-    project: Path, tmp_path: Path
+    project: Path, quick_page: Path, here: Path
 ) -> None:
-    page = project / "reports" / "tiny" / "index.html"
-    options = ReproduceOptions(runs_dir=tmp_path / "runs", reports_dir=tmp_path / "again")
-    folder = running._folder("tiny", read_manifest(page), options)
+    options = ReproduceOptions(runs_dir=here / "runs", reports_dir=here / "again")
+    folder = running._folder("tiny", read_manifest(quick_page), options)
     for stage in ("data_prep", "fine_tune", "error_analysis"):  # killed just before its pages
         shutil.copytree(project / "runs" / stage, folder / stage)
     (folder / "reproduction.json").write_text("{}")
-    assert reproduce_report(page, options=options).reproduced
-    earlier = read_manifest(tmp_path / "again" / "tiny-reproduced" / "index.html")
+    assert reproduce_report(quick_page, options=options).reproduced
+    earlier = read_manifest(here / "again" / "tiny-reproduced" / "index.html")
     for stage in ("data_prep", "fine_tune", "error_analysis"):
         shutil.copytree(project / "runs" / stage, folder / stage)
     (folder / "reproduction.json").write_text("{}")
     watcher = Steps()
-    assert reproduce_report(page, options=options, watcher=watcher).reproduced
+    assert reproduce_report(quick_page, options=options, watcher=watcher).reproduced
     assert watcher.reused == ["data_prep", "fine_tune"]
-    later = read_manifest(tmp_path / "again" / "tiny-reproduced" / "index.html")
+    later = read_manifest(here / "again" / "tiny-reproduced" / "index.html")
     assert later["timings"]["error_analysis"] != earlier["timings"]["error_analysis"]
 
 
