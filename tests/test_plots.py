@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from xml.etree import ElementTree
 
 import made_up
@@ -10,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from predicting import draw_classes, make_errors
 
 from nbutils import plots
@@ -17,6 +19,7 @@ from nbutils.analysis.abstention import find_abstention
 from nbutils.analysis.calibration import calibrate
 from nbutils.analysis.confused_classes import find_confusions
 from nbutils.analysis.scores import score_model
+from nbutils.plots.figure import shorten, shorten_all
 from nbutils.plots.palette import ON_HIGH, ON_LOW, PALETTE, RIGHT, WRONG
 
 STEPS = np.arange(1, 301)
@@ -183,11 +186,56 @@ def test_import_is_lean_and_makes_no_pyplot():
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
+        ("Very long category 17", "Very long…ory 17"),
+        ("漢字" * 20, "漢字漢字…字漢字"),
+        ("a" * 16, "a" * 16),
+        ("x" * 10**6 + "1", "x" * 9 + "…" + "x" * 5 + "1"),
+        (" \n ", "(empty)"),
+    ],
+)
+def test_name_that_does_not_fit_keeps_its_beginning_and_its_end(name: str, shown: str) -> None:
+    assert shorten(name, width=16) == shown
+
+
+def test_different_names_stay_different_where_they_are_cut() -> None:
+    names = [
+        "Category of texts number 2 of all",
+        "Category of texts number 1 of all",
+        "a b",
+        "a\nb",
+    ]
+    shown = shorten_all([*names, names[0], "c"], width=16)
+    assert shown[:2] == ["Category…of all (2)", "Category…of all (1)"]
+    assert set(shown[2:4]) == {"a b (1)", "a b (2)"}
+    assert shown[4:] == [shown[0], "c"]
+
+
+@pytest.mark.parametrize("name", ["class_balance", "confusion", "score_intervals", "bars"])
+def test_no_two_classes_have_one_name_in_a_figure(name: str) -> None:
+    names = [f"A category that needs many words {k} to be named" for k in range(3)]
+    drawn: dict[str, Callable[[], Axes]] = {
+        "class_balance": lambda: plots.plot_class_balance(pd.DataFrame({"train": 1}, index=names)),
+        "confusion": lambda: plots.plot_confusion(
+            np.eye(3, dtype=int), label_names=names, normalised=False
+        ),
+        "score_intervals": lambda: plots.plot_score_intervals(
+            pd.DataFrame({"name": names, "value": 0.5, "low": 0.4, "high": 0.6})
+        ),
+        "bars": lambda: plots.plot_bars(
+            pd.Series(1.0, index=names), title="t", x_label="x", alt="a"
+        ),
+    }
+    assert len({tick.get_text() for tick in drawn[name]().get_yticklabels()}) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
         ("$x$", "$x$"),
         ("<b>bold</b>", "<b>bold</b>"),
         ("\U0001f600 漢字", "\U0001f600 漢字"),
-        ("\x1b[31mred\u202e", "[ESC][31mred[U+20…"),
-        ("very " * 50, "very very very v…"),
+        ("\x1b[31mred\u202e", "[ESC][31mre…+202E]"),
+        ("very " * 50, "very very v…y very"),
         ("\\frac{1}{2}", "\\frac{1}{2}"),
         ("", "(empty)"),
         (7, "7"),
@@ -197,7 +245,7 @@ def test_label_names_are_data(name, shown):
     svg = plots.to_svg(
         plots.plot_confusion(np.eye(2, dtype=int), label_names=[name, "b"], normalised=True).figure
     )
-    assert any(text.startswith(shown[:14]) for text in text_of(svg))
+    assert any(text.startswith(shown) for text in text_of(svg))
     assert plots.to_svg(plots.plot_class_balance(pd.DataFrame({"train": [1]}, index=[name])).figure)
 
 

@@ -83,7 +83,17 @@ def test_names_of_classes_are_data() -> None:
         assert soup_of(shown).script is None
         assert "\u202e" not in shown._repr_html_() + repr(shown)
         assert len(shown._repr_html_()) < 10_000
-        assert "alert" in repr(shown)
+        assert "<script>al" in repr(shown)
+
+
+def test_classes_that_differ_in_the_middle_alone_are_told_apart() -> None:
+    names = tuple(f"{'so many words ' * 4}{k}{' before and behind it' * 3}" for k in range(2))
+    told = ConfusedClasses(np.array([[3, 1], [2, 4]]), names)
+    table, pairs = soup_of(tabulate_confusions(told)), soup_of(tabulate_pairs(told))
+    assert len({head.get_text() for head in table.select("tbody th")}) == 2
+    for row in pairs.select("tbody tr"):
+        assert len({name.get_text() for name in row.select("bdi")}) == 2
+    assert len(set(tabulate_confusions(told)._frame().columns)) == 2
 
 
 @pytest.mark.parametrize("errors", [make_errors(900, 8), make_label_errors(500, 40)])

@@ -14,7 +14,7 @@ from nbutils.plots.figure import (
     legend_above,
     percent,
     row_height,
-    shorten,
+    shorten_all,
     styled,
 )
 from nbutils.plots.palette import BLUE, INK, MUTED, ORANGE, SERIES
@@ -52,7 +52,7 @@ def plot_class_balance(counts: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         widths = shown[split].to_numpy(dtype=float)
         ax.barh(range(len(shown)), widths, left=left, height=0.62, color=colour.light, label=split)
         left += widths
-    label_rows(ax, [shorten(name) for name in shown.index])
+    label_rows(ax, shorten_all(shown.index))
     for row, total in enumerate(totals.iloc[:MOST_ROWS]):
         _label_end(ax, float(total), row, f"{int(total):,}")
     ax.margins(x=0.12)
@@ -66,10 +66,10 @@ def plot_class_balance(counts: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 def _balance_in_words(totals: pd.Series[Any]) -> str:
     if totals.empty:
         return "No classes."
-    largest, smallest = totals.index[0], totals.index[-1]
+    names = shorten_all(totals.index)
     return (
         f"Examples per class, {len(totals)} classes: from {int(totals.iloc[0]):,} "
-        f"({shorten(largest)}) down to {int(totals.iloc[-1]):,} ({shorten(smallest)})."
+        f"({names[0]}) down to {int(totals.iloc[-1]):,} ({names[-1]})."
     )
 
 
@@ -144,7 +144,7 @@ def plot_bars(
     shown = values.iloc[:MOST_ROWS].astype(float)
     ax = axes_for(ax, height=row_height(len(shown)))
     ax.barh(range(len(shown)), shown.to_numpy(), height=0.62, color=BLUE.light)
-    label_rows(ax, [shorten(name) for name in shown.index])
+    label_rows(ax, shorten_all(shown.index))
     for row, value in enumerate(shown):
         _label_end(ax, value, row, f"{value:,.4g}")
     ax.margins(x=0.14)
@@ -172,7 +172,7 @@ def plot_score_intervals(
     ax = axes_for(ax, width=WIDTH, height=row_height(len(shown)))
     ax.hlines(rows, shown["low"], shown["high"], color=BLUE.light, linewidth=3.2, alpha=0.38)
     ax.plot(shown["value"], rows, "o", color=BLUE.light, markersize=6)
-    label_rows(ax, [shorten(name) for name in shown["name"]])
+    label_rows(ax, shorten_all(shown["name"]))
     ax.xaxis.set_major_formatter(lambda value, _: percent(value, digits=0))
     lows = shown["low"].dropna()
     low = float(lows.min()) if len(lows) else 0.0
@@ -193,10 +193,10 @@ def plot_score_intervals(
 
 def _scores_in_words(scores: pd.DataFrame) -> str:
     first = scores.head(12)
-    columns = (first[column] for column in ("name", "value", "low", "high"))
+    columns = (first[column] for column in ("value", "low", "high"))
     words = [
-        f"{shorten(name)} {percent(value)} ({percent(low)} to {percent(high)})"
-        for name, value, low, high in zip(*columns, strict=True)
+        f"{name} {percent(value)} ({percent(low)} to {percent(high)})"
+        for name, value, low, high in zip(shorten_all(first["name"]), *columns, strict=True)
     ]
     more = f", and {len(scores) - len(first)} more" if len(scores) > len(first) else ""
     return f"{'; '.join(words)}{more}"

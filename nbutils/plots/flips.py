@@ -12,7 +12,7 @@ from nbutils.plots.figure import (
     label_rows,
     percent,
     row_height,
-    shorten,
+    shorten_all,
     styled,
 )
 from nbutils.plots.palette import BLUE, MUTED
@@ -42,7 +42,7 @@ def plot_flip_rates(found: Perturbations, *, ax: Axes | None = None) -> Axes:
     ax = axes_for(ax, height=row_height(len(seen)))
     ax.hlines(rows, seen["low"], seen["high"], color=BLUE.light, linewidth=3.2, alpha=0.38)
     ax.plot(seen["rate"], rows, "o", color=BLUE.light, markersize=6, clip_on=False)
-    label_rows(ax, [shorten(name) for name in seen["change"]])
+    label_rows(ax, shorten_all(seen["change"]))
     ax.xaxis.set_major_formatter(lambda value, _: percent(value, digits=0))
     right = max(NARROWEST, 1.05 * float(seen["high"].max() if len(seen) else 0.0))
     ax.set_xlim(-0.02 * right, right)

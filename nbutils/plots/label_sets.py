@@ -15,7 +15,7 @@ from nbutils.plots.figure import (
     legend_above,
     percent,
     row_height,
-    shorten,
+    shorten_all,
     styled,
     times,
 )
@@ -89,7 +89,7 @@ def plot_label_outcomes(
         widths = values[name].to_numpy(dtype=float)
         ax.barh(range(len(values)), widths, left=left, height=0.62, color=colour.light, label=name)
         left += widths
-    label_rows(ax, [shorten(name) for name in values.index])
+    label_rows(ax, shorten_all(values.index))
     if normalised:
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, digits=0))
     ax.set_xlabel("share of the texts with the label, or given it" if normalised else "texts")
@@ -99,7 +99,7 @@ def plot_label_outcomes(
 
 
 def _outcomes_in_words(counts: pd.DataFrame) -> str:
-    totals = counts.sum()
+    totals, names = counts.sum(), shorten_all(counts.index)
     words = (
         f"{int(totals['right']):,} labels were given rightly, {int(totals['missed']):,} missed, "
         f"{int(totals['spurious']):,} given wrongly."
@@ -108,7 +108,7 @@ def _outcomes_in_words(counts: pd.DataFrame) -> str:
         if totals[kind]:
             worst = int(counts[kind].to_numpy().argmax())
             number = times(int(counts[kind].iloc[worst]))
-            words += f" Most often {kind}: {shorten(str(counts.index[worst]))}, {number}."
+            words += f" Most often {kind}: {names[worst]}, {number}."
     return words
 
 
@@ -151,9 +151,10 @@ def _together_in_words(counts: NDArray[Any], shares: NDArray[Any], names: Sequen
     if not shares.size or not shares.max():
         return "No two labels stand on the same text."
     row, column = divmod(int(shares.argmax()), len(shares))
+    shown = shorten_all(names)
     return (
-        f"Of the {int(counts[row, row]):,} texts with {shorten(names[row])}, "
-        f"{percent(shares[row, column])} also have {shorten(names[column])}: the largest share."
+        f"Of the {int(counts[row, row]):,} texts with {shown[row]}, "
+        f"{percent(shares[row, column])} also have {shown[column]}: the largest share."
     )
 
 

@@ -13,7 +13,7 @@ from nbutils.plots.figure import (
     grid_on,
     legend_above,
     percent,
-    shorten,
+    shorten_all,
     styled,
     times,
 )
@@ -84,9 +84,10 @@ def _confusion_in_words(matrix: NDArray[Any], label_names: Sequence[str]) -> str
     if right == total:
         return words + " No class is confused with another."
     row, column = divmod(int(wrong.argmax()), len(wrong))
+    names = shorten_all(label_names)
     return (
-        f"{words} The most frequent mistake: {shorten(label_names[row])} predicted as "
-        f"{shorten(label_names[column])}, {times(int(wrong[row, column]))}."
+        f"{words} The most frequent mistake: {names[row]} predicted as {names[column]}, "
+        f"{times(int(wrong[row, column]))}."
     )
 
 

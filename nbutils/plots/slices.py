@@ -12,7 +12,7 @@ from nbutils.plots.figure import (
     legend_above,
     percent,
     row_height,
-    shorten,
+    shorten_all,
     styled,
 )
 from nbutils.plots.palette import INK, MUTED, ORANGE
@@ -60,7 +60,7 @@ def plot_slices(found: Slices, *, ax: Axes | None = None) -> Axes | None:
             f"{n:,}", (1.02, row), xycoords=("axes fraction", "data"), va="center", size=8.5,
             color=MUTED.light, annotation_clip=False,
         )  # fmt: skip
-    label_rows(ax, [shorten(name, width=NAME_WIDTH) for name in shown["slice"]])
+    label_rows(ax, shorten_all(shown["slice"], width=NAME_WIDTH))
     ax.set_xlim(left=0)
     ax.xaxis.set_major_formatter(lambda value, _: percent(value, digits=0))
     ax.locator_params(axis="x", nbins=5)
@@ -71,10 +71,8 @@ def plot_slices(found: Slices, *, ax: Axes | None = None) -> Axes | None:
 
 def _say(found: Slices) -> str:
     first = found.table.head(MOST_ROWS)
-    named = zip(first["slice"], first["rate"], _compared(first), strict=True)
-    words = [
-        f"{shorten(name)} {percent(rate)} against {percent(rest)}" for name, rate, rest in named
-    ]
+    named = zip(shorten_all(first["slice"]), first["rate"], _compared(first), strict=True)
+    words = [f"{name} {percent(rate)} against {percent(rest)}" for name, rate, rest in named]
     others = "those they are compared with"
     return f"Error rates of {len(first)} slices and of {others}: {'; '.join(words)}."
 

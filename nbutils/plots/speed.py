@@ -16,6 +16,7 @@ from nbutils.plots.figure import (
     plain_number,
     row_height,
     shorten,
+    shorten_all,
     styled,
 )
 from nbutils.plots.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, Colour
@@ -116,7 +117,7 @@ def plot_ratios(ratios: pd.DataFrame, *, by: str, unit: str, title: str) -> Axes
             )
             + "."
         )
-    label_rows(ax, [shorten(f"{point} {unit}".strip()) for point in points])
+    label_rows(ax, shorten_all(f"{point} {unit}".strip() for point in points))
     ax.axvline(1, color=GREY.light, linewidth=1.4, linestyle=(0, (4, 3)))
     ax.set_xlim(left=0)
     ax.set_xlabel("times as fast (lines: quartiles of single rounds)")
@@ -188,7 +189,7 @@ def plot_amounts(summary: pd.DataFrame, *, name: str, xlabel: str, title: str) -
             size=9,
             color=INK.light,
         )
-    label_rows(ax, [shorten(label, width=34) for label in summary[name]])
+    label_rows(ax, shorten_all(summary[name], width=34))
     ax.margins(x=0.14)
     ax.set_xlim(left=0)
     ax.set_xlabel(xlabel)

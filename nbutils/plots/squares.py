@@ -10,7 +10,7 @@ import numpy as np
 
 from nbutils.plots.figure import (
     axes_for,
-    shorten,
+    shorten_all,
 )
 from nbutils.plots.palette import (
     GRID,
@@ -82,7 +82,7 @@ def draw_square(cells: Cells, *, label_names: Sequence[str], ax: Axes | None) ->
     """
     count = len(cells.values)
     cell = next(size for most, size in CELL_SIZES if count <= most)
-    names = [shorten(name, width=16 if count > 6 else 18) for name in label_names]
+    names = shorten_all(label_names, width=16 if count > 6 else 18)
     turn = _turn(names, points=72 * cell)
     longest = 0.078 * max(map(len, names), default=0)
     below = {0: 0.5, 40: 0.6 + 0.6 * longest, 90: 0.5 + longest}[turn]

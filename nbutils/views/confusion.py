@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from nbutils.analysis.confused_classes import ConfusedClasses, ConfusedLabels
 from nbutils.analysis.mistake_groups import OUTCOMES, class_cell, label_cell, say_cell
 from nbutils.escaping import escape_text, plain_attribute
-from nbutils.plots.figure import shorten
+from nbutils.plots.figure import shorten_all
 from nbutils.plots.palette import ON_HIGH, ON_LOW, RIGHT, WRONG, Colour
 from nbutils.plots.squares import LEVELS, grade_cells
 from nbutils.tables import SCROLL, Note, Table
@@ -58,7 +59,7 @@ class ConfusionTable:
         import pandas as pd
 
         kept = list(self.found.block)
-        names = [shorten(self.found.label_names[k], width=NAME_WIDTH) for k in kept]
+        names = [self._names[k] for k in kept]
         return pd.DataFrame(self.found.matrix[np.ix_(kept, kept)], index=names, columns=names)
 
     def _caption(self) -> str:
@@ -101,8 +102,12 @@ class ConfusionTable:
         shares = self.found.matrix / np.maximum(self.found.matrix.sum(axis=1, keepdims=True), 1)
         return grade_cells(shares[np.ix_(kept, kept)])
 
+    @cached_property
+    def _names(self) -> list[str]:
+        return shorten_all(self.found.label_names, width=NAME_WIDTH)
+
     def _name(self, k: int) -> str:
-        return _named(self.found.label_names[k], width=NAME_WIDTH)
+        return _isolated(self._names[k])
 
     def _said(self, true: int, guess: int) -> str:
         names = self.found.label_names
@@ -135,11 +140,13 @@ class OutcomeTable:
         return f"What became of the {shown} labels with most mistakes, of {total}, in texts"
 
     def _repr_html_(self) -> str:
-        rows = [self._row(k, row) for k, row in self.found.worst.to_dict("index").items()]
+        shown = shorten_all(self.found.worst["label"], width=2 * NAME_WIDTH)
+        listed = zip(self.found.worst.to_dict("index").items(), shown, strict=True)
+        rows = [self._row(k, row, shown=_isolated(name)) for (k, row), name in listed]
         head = "".join(f'<th scope="col">{words}</th>' for words in ("label", *OUTCOMES.values()))
         return _table(self._caption(), f"<tr>{head}</tr>", rows, kind="nb-confusion")
 
-    def _row(self, k: Any, row: Mapping[Any, Any]) -> str:
+    def _row(self, k: Any, row: Mapping[Any, Any], *, shown: str) -> str:
         name = str(row["label"])
         cells = "".join(
             _cell(
@@ -149,7 +156,6 @@ class OutcomeTable:
             )
             for outcome, words in OUTCOMES.items()
         )
-        shown = _named(name, width=2 * NAME_WIDTH)
         return f'<tr><th scope="row" style="text-align:left">{shown}</th>{cells}</tr>'
 
 
@@ -173,7 +179,10 @@ class PairTable:
         return repr(Table(self.found.pairs, CAPTION))
 
     def _repr_html_(self) -> str:
-        ids = {name: k for k, name in enumerate(self.found.label_names)}
+        label_names = self.found.label_names
+        ids = {name: k for k, name in enumerate(label_names)}
+        shown = shorten_all(label_names, width=2 * NAME_WIDTH)
+        names = dict(zip(label_names, map(_isolated, shown), strict=True))
         heads = ("true class", "predicted class", "texts", "share of the class", "95 % interval")
         rows = [
             (class_cell(ids[row["label"]], ids[row["predicted"]]) if self.linked else "", row)
@@ -183,7 +192,7 @@ class PairTable:
         return _table(
             CAPTION,
             f"<tr>{head}</tr>",
-            [_pair(key, row) for key, row in rows],
+            [_pair(key, row, names) for key, row in rows],
         )
 
 
@@ -258,8 +267,8 @@ def _linked(key: str, said: str, words: str, *, style: str = "") -> str:
     return f'<a href="{link_to_group(key)}" aria-label="{plain_attribute(said)}"{look}>{words}</a>'
 
 
-def _named(name: str, *, width: int) -> str:
-    return f"<bdi>{escape_text(shorten(name, width=width))}</bdi>"
+def _isolated(name: str) -> str:
+    return f"<bdi>{escape_text(name)}</bdi>"
 
 
 def _plain(count: int) -> str:
@@ -277,17 +286,14 @@ def _themed(colour: Colour) -> str:
     return f"var(--fig-{colour.name},{colour.light})"
 
 
-def _pair(key: str, row: Mapping[Any, Any]) -> str:
+def _pair(key: str, row: Mapping[Any, Any], names: Mapping[str, str]) -> str:
     true, guess = (str(row[name]) for name in ("label", "predicted"))
     said = f"{say_cell(true[:LONGEST_NAME], guess[:LONGEST_NAME])}: {row['count']:,}"
-    names = "".join(
-        f'<td style="text-align:left">{_named(name, width=2 * NAME_WIDTH)}</td>'
-        for name in (true, guess)
-    )
+    pair = "".join(f'<td style="text-align:left">{names[name]}</td>' for name in (true, guess))
     low, share, high = (f"{100 * row[name]:.1f}" for name in ("low", "share", "high"))
     number = 'class="nb-number" style="text-align:right;white-space:nowrap"'
     return (
-        f"<tr>{names}<td {number}>{_linked(key, said, format(row['count'], ','))}</td>"
+        f"<tr>{pair}<td {number}>{_linked(key, said, format(row['count'], ','))}</td>"
         f"<td {number}>{share}\N{NO-BREAK SPACE}%</td>"
         f"<td {number}>{low} to {high}</td></tr>"
     )

@@ -14,8 +14,8 @@ from nbutils.analysis.marks import Marks
 from nbutils.analysis.neighbours import TrainingIndex
 from nbutils.analysis.saved_model import SavedModel
 from nbutils.errors import DataError
-from nbutils.escaping import render_text, visible_text
-from nbutils.plots.figure import shorten
+from nbutils.escaping import render_text
+from nbutils.plots.figure import shorten_all
 from nbutils.tables import Note
 from nbutils.views.confusion_grid import lay_out
 from nbutils.views.one_example import (
@@ -176,7 +176,7 @@ class ConfusionExplorer(Widget):
 
         found = []
         for name, values in self._cells.axes:
-            shown = [visible_text(shorten(value, width=NAME_WIDTH)) for value in values]
+            shown = shorten_all(values, width=NAME_WIDTH)
             options = [(ANY, NONE), *zip(shown, range(len(values)), strict=True)]
             axis = ipywidgets.Dropdown(description=name, options=options)
             axis.observe(self.answering(self._axis_turned), "value")

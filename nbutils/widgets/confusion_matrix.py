@@ -8,7 +8,7 @@ from typing import Any
 
 from nbutils.analysis.confusion_cells import Cell
 from nbutils.escaping import escape_text
-from nbutils.plots.figure import shorten
+from nbutils.plots.figure import shorten_all
 from nbutils.views.confusion_grid import Grid, GridCell
 
 NAME_WIDTH = 20  # columns of a name where it is seen
@@ -58,9 +58,12 @@ class ButtonGrid:
         low = ipywidgets.Layout(width="auto", height="auto", align_self="flex-end")
         empty = ipywidgets.HTML()
         upright = n_columns >= TURNED
-        heads = [_name(name, low, upright=upright) for name in grid.column_names]
+        columns, names = (
+            shorten_all(own, width=NAME_WIDTH) for own in (grid.column_names, grid.row_names)
+        )
+        heads = [_name(name, low, upright=upright) for name in columns]
         children = [empty, *heads]
-        for name, row in zip(grid.row_names, grid.rows, strict=True):
+        for name, row in zip(names, grid.rows, strict=True):
             cells = [self._button(cell) if cell.count else empty for cell in row]
             children += [_name(name, slim, upright=False), *cells]
         width = "8em" if not upright else "3.6em" if n_columns <= NARROW else "2.8em"
@@ -97,5 +100,5 @@ def _name(name: str, layout: Any, *, upright: bool) -> Any:
     import ipywidgets
 
     style = UPRIGHT if upright else LEVEL
-    shown = escape_text(shorten(name, width=NAME_WIDTH))
+    shown = escape_text(name)
     return ipywidgets.HTML(f'<bdi style="display:block;{style}">{shown}</bdi>', layout=layout)

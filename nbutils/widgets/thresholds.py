@@ -9,8 +9,7 @@ from nbutils.analysis.errors import Errors
 from nbutils.analysis.multi_label import MultiLabelErrors
 from nbutils.analysis.operating_points import ClassOutcomes, Given, list_thresholds
 from nbutils.errors import DataError, suggest
-from nbutils.escaping import visible_text
-from nbutils.plots.figure import shorten
+from nbutils.plots.figure import shorten_all
 from nbutils.tables import Note
 from nbutils.views.line_chart import LineChart
 from nbutils.views.operating_points import chart_class, point_class, say_class, tabulate_class
@@ -83,7 +82,7 @@ class ClassThresholdSlider(MovedThreshold):
     def _classes(self) -> Any:
         import ipywidgets
 
-        names = [visible_text(shorten(name, width=NAME_WIDTH)) for name in self._errors.label_names]
+        names = shorten_all(self._errors.label_names, width=NAME_WIDTH)
         options = list(zip(names, range(len(names)), strict=True))
         classes = ipywidgets.Dropdown(description="class", options=options)
         classes.observe(self.answering(self._class_turned), "value")
