@@ -14,6 +14,7 @@ from nbutils.chunks import Positions, chunk, head_and_tail, heads
 from nbutils.errors import DataError
 from nbutils.escaping import visible_text
 from nbutils.params.cutting import Cutting
+from nbutils.plots.figure import shorten
 
 if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedTokenizerFast
@@ -22,6 +23,7 @@ MOST_TOKENS = 160  # shown of a text
 LAST_TOKENS = 8  # shown before a cut, where not all are
 CUT_TOKENS = 6  # shown of those that are not read
 MOST_UNKNOWN = 10  # spelt out
+WIDEST_UNKNOWN = 40  # columns of one that is spelt out
 CHIP = "display:inline-block;border:1px solid #8a8f98;border-radius:4px;padding:0 .3em;margin:.1em"
 MARK = "border-left:4px double;border-right:4px double;padding:0 .5em;margin:0 .3em"
 
@@ -173,7 +175,8 @@ class Reading:
     def _vocabulary(self) -> str:
         if not self.unknown:
             return ""
-        shown = [f"<bdi>{html.escape(visible_text(w))}</bdi>" for w in self.unknown[:MOST_UNKNOWN]]
+        words = [shorten(word, width=WIDEST_UNKNOWN) for word in self.unknown[:MOST_UNKNOWN]]
+        shown = [f"<bdi>{html.escape(word)}</bdi>" for word in words]
         more = " and others" if len(self.unknown) > MOST_UNKNOWN else ""
         return f" The vocabulary lacks {', '.join(shown)}{more}."
 

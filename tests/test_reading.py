@@ -99,6 +99,13 @@ def test_unknown_tokens_are_marked_and_spelt_out(tokenizer: Any) -> None:
     assert "The vocabulary" not in Reading("good", tokenizer, Cutting(16))._repr_html_()
 
 
+def test_unknown_word_without_end_is_not_spelt_out(tokenizer: Any) -> None:
+    reading = Reading("good " + "x" * 10**5 + "&", tokenizer, Cutting(16))
+    page = reading._repr_html_()
+    assert len(page) < 3000
+    assert re.search("The vocabulary lacks <bdi>x+…x+</bdi>, <bdi>&amp;</bdi>", page)
+
+
 def test_chunks_of_a_pair_are_refused(tokenizer: Any) -> None:
     with pytest.raises(DataError, match="expected head or head_tail for a pair, found chunks"):
         Reading("a", tokenizer, Cutting(16, "chunks"), "b")
