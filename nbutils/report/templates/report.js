@@ -60,7 +60,15 @@
     mark();
   }
 
+  function markScrolling() {
+    document.querySelectorAll(".nb-wide").forEach((region) => {
+      region.classList.toggle("scrolls", region.scrollWidth > region.clientWidth);
+    });
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
+    markScrolling();
+    addEventListener("resize", markScrolling);
     document.querySelectorAll("[data-theme-toggle]").forEach((b) => b.addEventListener("click", switchTheme));
     document.querySelectorAll("[data-copy]").forEach((b) => b.addEventListener("click", () => copy(b)));
     document.querySelectorAll("[data-unfold]").forEach((b) => b.addEventListener("click", () => unfold(b)));
