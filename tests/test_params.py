@@ -211,6 +211,8 @@ def test_cell_values_of_papermill_are_typed() -> None:
     ("given_values", "message"),
     [
         ({"learning_rate": 5e-4}, "learning_rate 0.0005 is above 0.0001: .*overwrite"),
+        ({"learning_rate": 5e-4, "freeze_layers": 4}, "in the layers that are not frozen, "),
+        ({"learning_rate": 5e-3, "lora_rank": 8}, "is above 0.001: the loss .*for low-rank"),
         ({"epochs": 20}, "epochs 20 is above 8: .*by heart"),
         ({"trust_remote_code": True}, "Python code that comes with all-MiniLM-L6-v2 runs"),
     ],
@@ -224,6 +226,11 @@ def test_usual_mistake_is_said_aloud(given_values: dict[str, Any], message: str)
 
 def test_many_epochs_are_no_mistake_where_texts_are_few() -> None:
     assert FineTuneParams.of({"epochs": 20}).cautions(few_texts=True) == []
+
+
+def test_rate_that_is_usual_for_low_rank_updates_is_no_mistake() -> None:
+    assert FineTuneParams.of({"learning_rate": 1e-3, "lora_rank": 8}).cautions() == []
+    assert FineTuneParams.of({"learning_rate": 2e-4}).cautions() != []
 
 
 def test_target_is_read_written_and_overridden(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,8 @@ from nbutils.training.examples import label_entropy
 from nbutils.training.history import History, StepRecord, ValidationRecord
 from nbutils.training.optimizer import build_optimizer
 from nbutils.training.pitfalls import LossWatch, check_labels
+
+PLAIN = FineTuneParams.of({})
 
 
 @pytest.mark.parametrize(
@@ -98,21 +102,40 @@ def history(train: list[float], validation: list[float], best: int | None = None
         ([0.05] * 30, [0.30, 0.25, 0.60], "Overfitting sets in: .*lowest after 2 epochs"),
         ([0.20] * 30, [0.50, 0.40, 0.30], "Still improving: .*0.400 to 0.300"),
         ([0.20] * 30, [0.30, 0.26, 0.255], "No sign of overfitting"),
+        ([0.001] * 30, [0.002, 0.001, 0.0011], "No sign of overfitting"),  # of next to nothing
+        ([0.001] * 30, [0.0020, 0.0015, 0.0013], "No sign of overfitting"),
+        ([0.01] * 30, [0.02, 0.03, 0.05], "Overfitting sets in: .*lowest after 1 epoch "),
         ([0.20] * 30, [], ".*Without a validation split nobody can say"),
         ([], [], "No step was made"),
     ],
 )
 def test_diagnosis_reads_the_curves(train: list[float], validation: list[float], says: str) -> None:
-    import re
-
-    assert re.match(says, describe_fit(history(train, validation, best=20)))
+    assert re.match(says, describe_fit(history(train, validation, best=20), params=PLAIN))
 
 
 def test_collapse_at_a_high_rate_is_not_answered_by_a_higher_one() -> None:
-    steps = [StepRecord(k, k / 10, 0.86, 1e-2, 1, 10, 0.1) for k in range(1, 30)]
-    said = describe_fit(History(steps=steps, label_entropy=math.log(2)))
-    assert "lower it to 5e-5" in said
+    said = describe_fit(history([0.86] * 30, []), params=FineTuneParams.of({"learning_rate": 1e-2}))
+    assert "high enough to destroy what pretraining learnt: lower it to 5e-5" in said
     assert "raise" not in said
+
+
+@pytest.mark.parametrize(
+    ("recipe", "says"),
+    [
+        ({"learning_rate": 9e-5}, "Train longer, or raise the learning rate, up to 0.0001;"),
+        ({"learning_rate": 1e-4}, "Train longer; if that"),
+        ({"lora_rank": 8, "learning_rate": 3e-4}, "Train longer, or raise .* up to 0.001;"),
+        ({"lora_rank": 8, "learning_rate": 1e-3}, "Train longer; if that"),
+        ({"lora_rank": 8, "learning_rate": 5e-3}, "high, even for low-rank updates: lower it to"),
+        ({"freeze_layers": 6, "learning_rate": 1e-3}, "in the layers that are not frozen: lower"),
+    ],
+)
+def test_advice_on_the_learning_rate_is_for_what_was_trained(
+    recipe: dict[str, Any], says: str
+) -> None:
+    said = describe_fit(history([0.69] * 30, []), params=FineTuneParams.of(recipe))
+    assert re.search(says, said)
+    assert ("destroy" in said) == ("freeze_layers" in recipe)
 
 
 def test_majority_class_alone_is_no_success() -> None:
@@ -121,7 +144,7 @@ def test_majority_class_alone_is_no_success() -> None:
         validations=history([], [0.2, 0.2]).validations,
         label_entropy=label_entropy(np.array([0] * 95 + [1] * 5)),
     )
-    assert describe_fit(shares).startswith("Underfitting")
+    assert describe_fit(shares, params=PLAIN).startswith("Underfitting")
 
 
 def test_biases_and_layer_norms_are_not_decayed(tiny_bert: Path) -> None:

@@ -13,6 +13,7 @@ from nbutils.params.base import StageParameters
 from nbutils.params.cutting import MAX_CHUNKS, Cutting, Truncation
 
 HIGHEST_USUAL_RATE = 1e-4
+HIGHEST_LORA_RATE = 1e-3  # the pretrained weights stay as they are
 MOST_USUAL_EPOCHS = 8
 MOST_EPOCHS = 100
 
@@ -77,7 +78,11 @@ class FineTuneParams(StageParameters):
         None, gt=0, description="training time after which it ends in order; none: no limit"
     )
     learning_rate: float = Field(
-        5e-5, gt=0, le=1e-2, description="peak of the schedule; 2e-5 to 1e-4 is usual for BERT"
+        5e-5,
+        gt=0,
+        le=1e-2,
+        description="peak of the schedule; 2e-5 to 1e-4 is usual for BERT, 1e-4 to 1e-3 with "
+        "lora_rank",
     )
     batch_size: int = Field(16, ge=1, le=4096, description="examples per forward pass at most")
     gradient_accumulation: int = Field(1, ge=1, le=1024, description="batches per optimiser step")
@@ -156,6 +161,11 @@ class FineTuneParams(StageParameters):
         """What is read of a long text."""
         return Cutting(self.max_length, self.truncation, self.max_chunks)
 
+    @property
+    def highest_usual_rate(self) -> float:
+        """The learning rate above which a training usually fails."""
+        return HIGHEST_USUAL_RATE if self.lora_rank is None else HIGHEST_LORA_RATE
+
     @field_validator("class_weights", mode="before")
     @classmethod
     def _read_weights(cls, value: Any) -> Any:
@@ -195,11 +205,10 @@ class FineTuneParams(StageParameters):
                 f"trust_remote_code is true: Python code that comes with {self.model} runs with "
                 "all the rights of whoever starts the training; read it before you run it again"
             )
-        if self.learning_rate > HIGHEST_USUAL_RATE:
+        highest = self.highest_usual_rate
+        if self.learning_rate > highest:
             found.append(
-                f"learning_rate {self.learning_rate:g} is above {HIGHEST_USUAL_RATE:g}: steps this "
-                "large overwrite what pretraining learnt, and the loss often diverges; "
-                "2e-5 to 1e-4 is usual for BERT"
+                f"learning_rate {self.learning_rate:g} is above {highest:g}: {self._rate_risk()}"
             )
         if self.epochs > MOST_USUAL_EPOCHS and not few_texts and self.max_steps is None:
             found.append(
@@ -208,6 +217,18 @@ class FineTuneParams(StageParameters):
                 "loss, or set early_stopping_patience"
             )
         return found
+
+    def _rate_risk(self) -> str:
+        if self.lora_rank is not None:
+            return "the loss often diverges; 1e-4 to 1e-3 is usual for low-rank updates"
+        where = "" if self.freeze_layers is None else " in the layers that are not frozen"
+        usual = "2e-5 to 1e-4 is usual for BERT"
+        if self.freeze_layers is not None:
+            usual += ", and more where all its layers are frozen"
+        return (
+            f"steps this large overwrite what pretraining learnt{where}, and the loss often "
+            f"diverges; {usual}"
+        )
 
 
 def _as_mapping(value: Any) -> dict[Any, Any] | None:

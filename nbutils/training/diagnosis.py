@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from nbutils.params.fine_tune import HIGHEST_USUAL_RATE
+from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training.history import History
 
 RISE = 0.10  # of the validation loss above its minimum before it is called overfitting
 FALL = 0.05  # of the validation loss between the last two looks before it is called unfinished
+LEAST_CHANGE = 0.01  # nats by which it rises or falls at least before it is called either
 NEAR_GUESSING = 0.9  # of the loss of knowing the class shares alone
 TAIL = 10  # steps that the last training loss is taken over
 
 
-def describe_fit(history: History) -> str:
+def describe_fit(history: History, *, params: FineTuneParams) -> str:
     """Return a sentence that says whether the model overfits, underfits or neither.
 
     Parameters
     ----------
     history
         Of a finished training.
+    params
+        Of that training: they decide which learning rates are usual.
     """
     if not history.steps:
         return "No step was made."
     recent = history.losses[-TAIL:]
     train_loss = sum(recent) / len(recent)
     if train_loss > NEAR_GUESSING * history.label_entropy:
-        return _underfitting(history, train_loss)
+        return _underfitting(history, train_loss, params)
     if not history.validations:
         return (
             f"The training loss ends at {train_loss:.2f}. Without a validation split nobody can "
@@ -33,18 +36,34 @@ def describe_fit(history: History) -> str:
     return _compare(history, train_loss)
 
 
-def _underfitting(history: History, train_loss: float) -> str:
-    rate = max(record.learning_rate for record in history.steps)
-    advice = (
-        f"The learning rate of {rate:g} is high enough to destroy what pretraining learnt: lower "
-        "it to 5e-5 or below."
-        if rate > HIGHEST_USUAL_RATE
-        else "Train longer, or raise the learning rate, up to 1e-4; if that changes nothing, ask "
-        "whether the texts decide their labels at all."
-    )
+def _underfitting(history: History, train_loss: float, params: FineTuneParams) -> str:
+    rate, highest = params.learning_rate, params.highest_usual_rate
+    if rate > highest:
+        advice = _lower(params)
+    else:
+        higher = f", or raise the learning rate, up to {highest:g}" if rate < highest else ""
+        advice = (
+            f"Train longer{higher}; if that changes nothing, ask whether the texts decide their "
+            "labels at all."
+        )
     return (
         f"Underfitting: the training loss ends at {train_loss:.2f}, and knowing the class shares "
         f"alone gives {history.label_entropy:.2f}. {advice}"
+    )
+
+
+def _lower(params: FineTuneParams) -> str:
+    """Return what to do about a learning rate that is too high for what was trained."""
+    said = f"The learning rate of {params.learning_rate:g} is high"
+    if params.lora_rank is not None:
+        highest = params.highest_usual_rate
+        return f"{said}, even for low-rank updates: lower it to {highest:g} or below."
+    said += " enough to destroy what pretraining learnt"
+    if params.freeze_layers is None:
+        return f"{said}: lower it to 5e-5 or below."
+    return (
+        f"{said} in the layers that are not frozen: lower it to 5e-5 or below. If all are frozen, "
+        "freeze fewer."
     )
 
 
@@ -52,13 +71,14 @@ def _compare(history: History, train_loss: float) -> str:
     losses = [record.loss for record in history.validations]
     lowest = min(history.validations, key=lambda record: record.loss)
     last = history.validations[-1]
-    if last.loss > (1 + RISE) * lowest.loss and last.step > lowest.step:
+    rise = last.loss - lowest.loss
+    if last.step > lowest.step and rise > max(RISE * lowest.loss, LEAST_CHANGE):
         return (
             f"Overfitting sets in: the validation loss is lowest after {_epochs(lowest.epoch)} "
             f"({lowest.loss:.3f}) and rises to {last.loss:.3f}, while the training loss ends at "
             f"{train_loss:.3f}. The kept state is that of {_kept(history)}; fewer epochs would do."
         )
-    if len(losses) > 1 and losses[-1] < (1 - FALL) * losses[-2]:
+    if len(losses) > 1 and losses[-2] - losses[-1] > max(FALL * losses[-2], LEAST_CHANGE):
         return (
             f"Still improving: the validation loss fell from {losses[-2]:.3f} to {losses[-1]:.3f} "
             f"at the last look, with a training loss of {train_loss:.3f}. More epochs may help."

@@ -141,7 +141,7 @@ def build_metrics(
             "notes": history.notes,
             "device": history.device,
             "precision": history.precision,
-            "diagnosis": describe_fit(history),
+            "diagnosis": describe_fit(history, params=classifier.params),
         },
         "machine": describe_machine(history.device),
     }
