@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbutils.analysis.errors import find_errors
-from nbutils.analysis.perturbations import WORTH_ADVICE, Perturbations, find_flips
+from nbutils.analysis.perturbations import Perturbations, find_flips
 from nbutils.analysis.text_changes import CHANGES
 from nbutils.errors import NotApplicableError
 from nbutils.metrics import wilson_interval
@@ -195,21 +195,33 @@ def test_nothing_to_change_is_told(finished_reviews: Finished) -> None:
             find_flips(other, texts=texts, seed=0)
 
 
-@pytest.mark.parametrize(("flips", "advised"), [(0, 0), (4, 0), (5, 1), (60, 1)])
+@pytest.mark.parametrize(
+    ("flips", "read", "advised"),
+    [
+        (0, 100, 0),
+        (5, 100, 0),  # of so many kinds one has as many by chance
+        (8, 100, 1),
+        (60, 100, 1),
+        (1, 3, 0),
+        (3, 3, 0),  # surely more than 2 %, and an anecdote
+        (5, 5, 1),
+    ],
+)
 def test_only_a_rate_that_is_surely_high_is_advised_against(
-    found: Perturbations, flips: int, advised: int
+    found: Perturbations, flips: int, read: int, advised: int
 ) -> None:
-    low, high = wilson_interval(flips, 100)
-    quiet = found.kinds.assign(low=0.0)
+    low, high = wilson_interval(flips, read)
+    quiet = found.kinds.assign(flips=0, rate=0.0)
     typo = quiet["change"] == "typo"
-    values = [100, flips, flips / 100, low, high]
+    values = [read, flips, flips / read, low, high]
     quiet.loc[typo, ["read", "flips", "rate", "low", "high"]] = values
     advice = replace(found, kinds=quiet).advice()
-    assert len(advice) == advised == int(low > WORTH_ADVICE)
+    assert len(advice) == advised
     if advice:
-        assert f"{flips} of 100 predictions" in advice[0].action
+        assert f"{flips} of {read} predictions" in advice[0].action
         assert "letters swapped" in advice[0].action
-        assert f"{low:.1%} to {high:.1%}" in advice[0].evidence
+        tried = int((quiet["read"] > 0).sum())
+        assert f"{low:.1%} to {high:.1%}, the highest of the {tried} kinds" in advice[0].evidence
         assert advice[0].gain is None
 
 

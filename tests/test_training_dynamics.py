@@ -11,10 +11,11 @@ import torch
 from conftest import make_reviews
 
 import nbutils
-from nbutils.analysis.cartography import map_training
+from nbutils.analysis.cartography import TrainingMap, map_training
 from nbutils.errors import NotApplicableError
 from nbutils.prediction_files import write_dynamics
 from nbutils.training.dynamics import Dynamics
+from nbutils.views.dynamics import show_hard_texts
 
 pytestmark = pytest.mark.filterwarnings("ignore:learning_rate", "ignore:epochs")
 NO_CHANGE = {"learning_rate": 1e-30, "weight_decay": 0.0, "precision": "fp32", "max_length": 16}
@@ -90,7 +91,42 @@ def test_texts_are_easy_ambiguous_or_hard(tmp_path: Path) -> None:
     assert found.table["variability"][1] == pytest.approx(np.std([0.1, 0.9, 0.9]))
     assert found.hard["example_id"].tolist() == [12, 13]
     assert found.findings()["regions"] == {"easy": 1, "ambiguous": 2, "hard": 2}
-    assert "2 hard" in found.advice()[0].action
+    assert not found.believable  # of so few texts
+
+
+def few_hard(n: int, folder: Path, *, hard: int) -> TrainingMap:
+    """Map texts of two labels of which the last few are never believed."""
+    given = [[0.9] * (n - hard) + [0.2] * hard] * 2
+    return map_training(frame(given, folder), texts_of(n), label_names=["a", "b"])
+
+
+def test_hard_texts_are_to_be_read(tmp_path: Path) -> None:
+    found = few_hard(100, tmp_path, hard=7)
+    assert found.findings()["believable"] is True
+    (advice,) = found.advice()
+    assert "Read the 7 hard" in advice.action
+    assert "7 of 100" in advice.evidence
+    assert len(show_hard_texts(found).frame) == 7
+
+
+@pytest.mark.parametrize("hard", [280, 200, 135])
+def test_model_that_learnt_nothing_is_no_evidence_against_labels(tmp_path: Path, hard: int) -> None:
+    found = few_hard(280, tmp_path, hard=hard)
+    assert found.counts()["hard"] == hard
+    assert found.findings()["believable"] is False
+    assert found.advice() == []
+    assert "no evidence against it" in repr(show_hard_texts(found))
+
+
+@pytest.mark.parametrize(("belief", "known"), [(0.8, False), (0.9, True)])
+def test_several_labels_have_to_be_believed_more_than_the_most_frequent_answers(
+    tmp_path: Path, belief: float, known: bool
+) -> None:
+    texts = texts_of(40)
+    texts["label"] = [np.array([0]), np.array([], np.int64), *[np.array([1])] * 2] * 10
+    given = frame([[belief] * 40] * 2, tmp_path)
+    found = map_training(given, texts, label_names=["a", "b", "c", "d"])  # always b is right 81 %
+    assert found.believable is known
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nbutils.analysis.advice import Advice
 from nbutils.described import Described
 from nbutils.errors import NotApplicableError
-from nbutils.label_sets import say_labels
+from nbutils.label_sets import holds_sets, say_labels, to_indicators
+from nbutils.metrics import wilson_interval
 from nbutils.prediction_files import DYNAMICS
 
 REGIONS = ("easy", "ambiguous", "hard")
@@ -43,11 +45,15 @@ class TrainingMap(Described):
         believed first; labels by name.
     epochs
         Whole epochs that were counted.
+    believable
+        Whether the model came to know more than which label is the most frequent; else what it does
+        not believe is no evidence against a label.
     """
 
     table: pd.DataFrame
     hard: pd.DataFrame
     epochs: int
+    believable: bool
 
     def counts(self) -> dict[str, int]:
         """Return the number of texts in each region."""
@@ -59,15 +65,16 @@ class TrainingMap(Described):
         listed = self.hard.drop(columns=["text", "text_pair"], errors="ignore").head(MOST_HARD)
         return {
             "epochs": self.epochs,
+            "believable": self.believable,
             "regions": self.counts(),
             "mean_confidence": float(self.table["confidence"].mean()),
             "hard": listed.to_dict("records"),
         }
 
     def advice(self) -> list[Advice]:
-        """Advise to read the hard texts, where there are any."""
+        """Advise to read the hard texts; nothing without any, or with a useless model."""
         n, total = len(self.hard), len(self.table)
-        if not n:
+        if not n or not self.believable:
             return []
         return [
             Advice(
@@ -120,7 +127,9 @@ def map_training(
     is_steady = (table["variability"] <= WAVERING).to_numpy()
     is_easy = believed.all(axis=0) & is_steady
     table["region"] = np.select([~believed.any(axis=0), is_easy], ["hard", "easy"], "ambiguous")
-    return TrainingMap(table, _hard(table, texts, label_names), given.shape[1])
+    hard = _hard(table, texts, label_names)
+    knows = _knows_more(given[:, -1], texts["label"], n_labels=len(label_names))
+    return TrainingMap(table, hard, given.shape[1], knows)
 
 
 def read_training_map(model_dir: Path, train: Any, *, label_names: Sequence[str]) -> TrainingMap:
@@ -147,6 +156,19 @@ def read_training_map(model_dir: Path, train: Any, *, label_names: Sequence[str]
               if name in train.column_names]  # fmt: skip
     texts = train.select_columns(wanted).to_pandas()
     return map_training(pd.read_parquet(path), texts, label_names=label_names)
+
+
+def _knows_more(belief: NDArray[np.float64], labels: pd.Series[Any], *, n_labels: int) -> bool:
+    """Return whether labels are believed more than who always gives the most frequent one would.
+
+    Of several labels a belief is the mean over all answers, yes or no, and so is what it has to
+    exceed.
+    """
+    if holds_sets(labels):
+        shares = to_indicators(labels, n_labels=n_labels).mean(axis=0)
+        return bool(belief.mean() > np.maximum(shares, 1 - shares).mean())
+    low, _ = wilson_interval(int((belief >= BELIEVED).sum()), len(belief))
+    return bool(low > labels.value_counts(normalize=True).max())
 
 
 def _hard(table: pd.DataFrame, texts: pd.DataFrame, label_names: Sequence[str]) -> pd.DataFrame:

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from nbutils.analysis.advice import Advice
 from nbutils.analysis.errors import tested_texts
 from nbutils.analysis.saved_model import SavedModel, Texts, texts_of_rows
+from nbutils.analysis.slice_tests import FALSE_DISCOVERIES
 from nbutils.analysis.text_changes import CHANGES, applicable_changes
 from nbutils.described import Described
 from nbutils.errors import NotApplicableError
 from nbutils.label_sets import indicate_labels, say_labels, set_column, to_sets
 from nbutils.metrics import proportion
 
-WORTH_ADVICE = 0.02  # flip rate above which the whole interval must be
+WORTH_ADVICE = 0.02  # flip rate that must surely be exceeded
+LEAST_FLIPS = 5  # predictions that become others: fewer are anecdotes
 MOST_FLIPS = 200  # in findings.json
 REMEDIES = {change.name: change.remedy for change in CHANGES}
 
@@ -60,7 +62,8 @@ class Perturbations(Described):
 
     def advice(self) -> list[Advice]:
         """Return what to do about the change that flips most, if it surely flips some."""
-        sure = self.kinds[self.kinds["low"].fillna(0.0) > WORTH_ADVICE]
+        tried = self.kinds[self.kinds["read"] > 0]
+        sure = tried[_surely_flip(tried)]
         if sure.empty:
             return []
         worst = sure.sort_values("rate", ascending=False, kind="stable").iloc[0]
@@ -71,9 +74,24 @@ class Perturbations(Described):
         others = f" Other kinds of change that surely do so: {len(sure) - 1}." * (len(sure) > 1)
         evidence = (
             f"Flip rate {worst['rate']:.1%}, 95 % interval {worst['low']:.1%} to "
-            f"{worst['high']:.1%}.{others} What that costs depends on the texts to come."
+            f"{worst['high']:.1%}, the highest of the {len(tried)} kinds tried.{others} What that "
+            "costs depends on the texts to come."
         )
         return [Advice(action, evidence, None, "perturbations")]
+
+
+def _surely_flip(kinds: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which kinds of change flip more predictions than may be chance.
+
+    By one-sided binomial tests, over which the false discovery rate is held: Benjamini and
+    Hochberg, "Controlling the false discovery rate", 1995.
+    """
+    from scipy.stats import binom, false_discovery_control
+
+    flips, read = (kinds[name].to_numpy(np.int64) for name in ("flips", "read"))
+    p = binom.sf(flips - 1, read, WORTH_ADVICE)
+    q = false_discovery_control(p) if len(p) else p
+    return np.asarray((q <= FALSE_DISCOVERIES) & (flips >= LEAST_FLIPS))
 
 
 def find_flips(model: SavedModel, *, texts: int, seed: int) -> Perturbations:

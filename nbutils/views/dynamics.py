@@ -12,6 +12,10 @@ MEANING = {
     "ambiguous": "wavering, or believed early or late alone",
     "hard": "not believed, neither on average nor at last",
 }
+USELESS = (
+    "The model came to believe hardly more labels than who always gives the most frequent one. "
+    "That it does not believe a label is no evidence against it, so no texts are listed."
+)
 
 
 def tabulate_regions(found: TrainingMap) -> Table:
@@ -23,7 +27,12 @@ def tabulate_regions(found: TrainingMap) -> Table:
 
 
 def show_hard_texts(found: TrainingMap, *, most: int = 10) -> TextExamples | Note:
-    """Return the training texts whose labels are believed least, at most `most` of them."""
+    """Return the training texts whose labels are believed least, at most `most` of them.
+
+    Of a model that believes little of anything none are shown.
+    """
+    if not found.believable:
+        return Note(USELESS, kind="caution")
     if found.hard.empty:
         return Note("Every training label came to be believed.", kind="good")
     caption = "Training texts whose labels the model never came to believe"
