@@ -9,15 +9,19 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from nbutils.artifacts import LAST_ARTIFACT, NOTEBOOKS
+from nbutils.data.duplicates import find_duplicates, share_with_copies
 from nbutils.execution import run_notebook
 from nbutils.params.error_analysis import SECTIONS as ERROR_SECTIONS
 from nbutils.params.study import SECTIONS
+from nbutils.plots import alt_text, plot_bars
+from nbutils.tables import Note
 from nbutils.views.advice import link_to_section
 
 STAGES = list(NOTEBOOKS)
@@ -111,6 +115,24 @@ def test_variables_do_not_shadow_what_is_imported(stage: str) -> None:
         for node in ast.walk(ast.parse(source(cell))):
             if isinstance(node, ast.ImportFrom):
                 assert not parameters & {alias.asname or alias.name for alias in node.names}
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_copies_are_drawn_where_there_are_any(copied: bool) -> None:
+    second = "good film" if copied else "bad"
+    frame = pd.DataFrame({"example_id": [0, 1], "text": ["good film", second], "label": [0, 1]})
+    (cell,) = [cell for cell in cells("data_prep") if cell["id"] == "duplicates-plot"]
+    drawn: list[Any] = []
+    known = {"show": drawn.append, "plot_bars": plot_bars, "Note": Note, "frame": frame,
+             "share_with_copies": share_with_copies, "duplicates": find_duplicates(frame),
+             "texts": SimpleNamespace(label_names=["a", "b"])}  # fmt: skip
+    *first, last = source(cell).splitlines()
+    exec("\n".join(first), known)
+    said = eval(last, known)
+    assert [alt_text(ax.figure) for ax in drawn] == [
+        "Texts that have a copy, by class: at most 100.0 % (a)."
+    ] * copied
+    assert ("No text has a copy" in repr(said)) == (not copied)
 
 
 @pytest.mark.slow
