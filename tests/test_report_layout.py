@@ -13,6 +13,7 @@ from browsing import Visit
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from nbutils import plots
+from nbutils.analysis.confused_classes import ConfusedClasses
 from nbutils.report import (
     Fact,
     Page,
@@ -23,6 +24,7 @@ from nbutils.report import (
     write_summary,
 )
 from nbutils.tables import Facts, Note, Table, TextExamples
+from nbutils.views.confusion import tabulate_confusions
 
 pytestmark = pytest.mark.slow
 ENDLESS = "x" * 5000
@@ -72,6 +74,20 @@ def test_wide_figure_has_the_whole_first_screen_and_says_where_it_goes_on(
         assert visit.ask(CUE) == "none"
         region = "document.querySelector('.nb-wide')"
         assert visit.ask(f"{region}.scrollWidth <= {region}.clientWidth")
+
+
+def test_names_of_confused_classes_are_whole_on_a_phone(browser: Any, tmp_path: Path) -> None:
+    names = ("no", "a very long name of a class 1", "averyverylongnameofaclass2")
+    table = tabulate_confusions(ConfusedClasses(np.full((3, 3), 1000), names), linked=False)
+    cell = new_code_cell("table", outputs=[show(table)])
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "notebook.ipynb")
+    notebook, page = tmp_path / "notebook.ipynb", tmp_path / "page.html"
+    write_notebook_report(notebook, page, page_of_notebook(notebook))
+    heads = "[...document.querySelectorAll('.nb-confusion tbody th')]"
+    with Visit(browser, page, width=390) as visit:
+        assert visit.ask(f"{heads}.every((h) => h.scrollWidth <= h.clientWidth)")
+        assert visit.ask(f"Math.min(...{heads}.map((h) => h.clientWidth))") > 80
+        assert visit.ask(f"Math.max(...{heads}.map((h) => h.clientHeight))") < 120
 
 
 def test_caption_of_a_table_that_scrolls_stays_and_wraps(browser: Any, tmp_path: Path) -> None:
