@@ -213,12 +213,9 @@ class FineTuneParams(StageParameters):
 def _as_mapping(value: Any) -> dict[Any, Any] | None:
     """Return a mapping, or the one that a string from the command line holds; None: it is none."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        import yaml
+        from nbutils.params.strict_yaml import parse_value
 
-        try:
-            value = yaml.safe_load(value)
-        except yaml.YAMLError:
-            return None
+        value = parse_value(value)
     return value if isinstance(value, dict) else None
 
 

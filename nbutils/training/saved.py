@@ -63,7 +63,9 @@ def load_fine_tuned(directory: str | Path, *, trust_remote_code: bool = False) -
         trust_remote_code=trust_remote_code,
     )
     model = model.to(choose_device()).eval()
-    return Classifier(model, tokenizer, classes, cutting, precision, thresholds)
+    pairs = how.get("pairs")
+    reads_pairs = pairs if isinstance(pairs, bool) else None  # an older version did not say
+    return Classifier(model, tokenizer, classes, cutting, precision, thresholds, reads_pairs)
 
 
 def load_cutting(directory: str | Path) -> Cutting:
