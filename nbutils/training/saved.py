@@ -10,6 +10,7 @@ import numpy as np
 
 from nbutils.artifacts import read_json
 from nbutils.checkpoints.checks import check_checkpoint
+from nbutils.checkpoints.heads import HEAD
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 from nbutils.errors import CheckpointError, DataError, ParameterError
 from nbutils.label_sets import Task
@@ -21,7 +22,6 @@ from nbutils.training.examples import Classes
 from nbutils.training.machine import choose_device
 
 MODEL = "model"  # the classifier's folder in that of a fine_tune stage
-HEAD = "ForSequenceClassification"
 TASKS: dict[str, Task] = {
     "single_label_classification": "single_label",
     "multi_label_classification": "multi_label",
