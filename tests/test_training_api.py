@@ -474,7 +474,9 @@ def test_loss_that_is_no_number_stops_the_training(
     weights = load_file(copy / "model.safetensors")
     weights["embeddings.LayerNorm.weight"][:] = float("nan")
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(TrainingDivergedError, match=r"step 1: the loss is nan.*lower .*learning_r"):
+    with pytest.raises(
+        TrainingDivergedError, match=r"step 1: the loss is nan.*it is not the learning rate"
+    ):
         nbutils.fine_tune(SENTENCES, [1, 0, 1, 0], **quick(copy, precision=precision))
 
 
