@@ -416,6 +416,26 @@ DATA: dict[str, tuple[Make, str]] = {
         table("d.csv", TWENTY, ["the same"] * 20),
         r"d\.csv: the validation split is left .*copies were dropped there are 1 .*add examples",
     ),
+    "every text with both labels": (
+        table("d.csv", ["pos"] * 20 + ["neg"] * 20, [f"text number {n}" for n in range(20)] * 2),
+        r"d\.csv: class 'neg' is left without examples: all .* copies .* give copies the same la",
+    ),
+    "class of copies alone": (
+        table(
+            "d.csv",
+            [*TWENTY, *["gone"] * 4],
+            [f"text number {n}" for n in [*range(20), *range(4)]],
+        ),
+        r"d\.csv: class 'gone' is left without examples: all of them were dropped as copies",
+    ),
+    "label of copies alone": (
+        table(
+            "d.jsonl",
+            [*[["pos"], ["pos", "neg"]] * 10, *[["gone"], ["lost", "pos"]] * 4],
+            [f"text number {n}" for n in [*range(20), *range(8)]],
+        ),
+        r"d\.jsonl: class 'gone' is left without examples \(and 1 more classes like it\): all",
+    ),
     "class with one example": (
         table("d.csv", [*TWENTY, "neutral"]),
         r"d\.csv: class 'neutral' has 1 example; it needs at least 3.*add examples, or merge",
