@@ -14,7 +14,7 @@ from nbutils.errors import DataError
 from nbutils.params.data_prep import DataPrepParams
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
-PEEKED = 20  # rows of a JSON Lines file whose keys count as its columns in the quick check
+PEEKED = 20  # rows of a JSON Lines file that mostly have all of its keys
 
 
 def read_json(path: Path, params: DataPrepParams) -> RawTexts:
@@ -33,15 +33,24 @@ def read_json(path: Path, params: DataPrepParams) -> RawTexts:
     return RawTexts.of(values, columns, where=str(path))
 
 
-def find_json_columns(path: Path) -> list[str]:
-    """Return the keys of a list of objects, or of the first lines.
+def find_json_columns(path: Path, *, whole: bool) -> list[str]:
+    """Return the keys of a list of objects, or of lines.
+
+    Parameters
+    ----------
+    path
+        An existing file.
+    whole
+        Look at all lines, and not at the first alone.
 
     Raises
     ------
     DataError
         They are not JSON.
     """
-    return _keys(_json_records(path)) if _is_json_array(path) else _peek_json_lines(path)
+    if whole or _is_json_array(path):
+        return _keys(_json_records(path))
+    return _peek_json_lines(path)
 
 
 def _keys(records: Iterable[Mapping[str, Any]]) -> list[str]:
