@@ -326,6 +326,13 @@ def test_dataset_too_small_to_be_cut_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "four")
 
 
+def test_dataset_without_a_training_split_says_how_to_make_one(tmp_path: Path) -> None:
+    DatasetDict(foo=part(20), bar=part(6)).save_to_disk(str(tmp_path / "d"))
+    message = r"no split is called 'train'; found bar, foo; load it with .*call the one to train on"
+    with pytest.raises(DataError, match=message):
+        load(tmp_path / "d")
+
+
 def test_class_names_in_parquet_metadata_are_used(tmp_path: Path) -> None:
     part(12).to_parquet(str(tmp_path / "d.parquet"))
     assert load(tmp_path / "d.parquet").label_names == ("no", "yes")
