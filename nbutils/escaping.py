@@ -1,4 +1,4 @@
-"""Text from the data, made safe to show: escaped, and with nothing hidden in it."""
+"""Text from the data, made safe to write and to show: escaped, and with nothing hidden in it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
 )
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 WRAP = "overflow-wrap:anywhere;white-space:pre-wrap"
 
 
@@ -29,6 +30,14 @@ def visible_text(text: object) -> str:
         An escape becomes ``[ESC]``, a right-to-left override ``[U+202E]``.
     """
     return UNSEEN.sub(lambda match: _name_of(match[0]), _with_line_ends(str(text)))
+
+
+def writable_text(text: str) -> str:
+    """Return text with U+FFFD for each half of a surrogate pair, as JSON and file names can hold.
+
+    No UTF-8 file and no Arrow table can.
+    """
+    return text if text.isascii() else LONE_SURROGATE.sub("\ufffd", text)
 
 
 def render_text(text: object, *, limit: int = 600) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
-# What torch's allocators say on Linux, on Windows, and on MPS and older CUDA builds; then the C++
-# library, oneDNN, and what CUDA's own libraries ask for beside torch.
-SAYINGS = (
-    "can't allocate memory",
-    "not enough memory",
-    "out of memory",
-    "bad_alloc",
-    "could not create a memory object",
-    "status_alloc_failed",
+# What torch's allocators say on Linux, on Windows, and on MPS and older CUDA builds; the system of
+# a file that is mapped; then the C++ library, oneDNN (whose primitives have their code and scratch
+# space in memory), and what CUDA's own libraries ask for beside torch.
+SAYINGS = re.compile(
+    "can't allocate memory|not enough memory|out of memory|cannot allocate memory|bad_alloc"
+    "|could not create a memory object|could not create a primitive(?! desc)|status_alloc_failed",
+    re.IGNORECASE,
 )
 
 
@@ -20,7 +20,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that memory was asked for and not to be had."""
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(say in str(error).lower() for say in SAYINGS)
+    return isinstance(error, RuntimeError) and SAYINGS.search(str(error)) is not None
 
 
 def release_memory(device: str) -> None:

@@ -18,6 +18,7 @@ from nbutils.artifacts import (
     write_text,
 )
 from nbutils.code_fingerprints import code_fingerprint, library_fingerprint
+from nbutils.errors import DataError
 from nbutils.home import without_home
 from nbutils.locks import locked
 from nbutils.manifest import describe_changes, describe_environment
@@ -139,8 +140,15 @@ def _move(source: Path, destination: Path) -> None:
 
 
 def _is_of_completed_run(folder: Path) -> bool:
-    manifest = folder / MANIFEST
-    return manifest.is_file() and read_json(manifest).get("status") == "completed"
+    return _read_manifest(folder).get("status") == "completed"
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a report; empty: it has none, or one that nobody can read."""
+    try:
+        return read_json(folder / MANIFEST)
+    except DataError:
+        return {}
 
 
 def _file_names(stages: Iterable[str]) -> list[str]:
@@ -164,7 +172,7 @@ def _is_published(run: StudyRun, render_key: str) -> bool:
     names = _file_names(run.study.stages)
     if not all((run.report_dir / name).is_file() for name in names):
         return False
-    manifest = read_json(run.report_dir / MANIFEST)
+    manifest = _read_manifest(run.report_dir)
     return manifest.get("render_key") == render_key and manifest.get("status") == "completed"
 
 

@@ -17,6 +17,8 @@ from nbutils.artifacts import CHECKPOINTS, LAST_ARTIFACT, STAGE_FILE, read_json,
 from nbutils.errors import DataError
 from nbutils.runs import StageRun
 
+FILLED_IN = {"label_suspects.csv"}  # by hand, and not to be lost by running the study again
+
 
 def clear(folder: Path, *, keep: Set[str]) -> None:
     """Make a stage folder, empty but for what is to be kept; what says that it is whole goes first.
@@ -83,8 +85,7 @@ def reuse_stage(stage: str, folder: Path) -> StageRun | None:
         return None
     sizes = noted.get("files")
     if not isinstance(sizes, dict) or not all(
-        (folder / name).is_file() and (folder / name).stat().st_size == size
-        for name, size in sizes.items()
+        _is_whole(folder / name, size) for name, size in sizes.items()
     ):
         return None
     with suppress(OSError):
@@ -92,6 +93,10 @@ def reuse_stage(stage: str, folder: Path) -> StageRun | None:
     _remove_states(folder)  # a kill may have come between its end and this
     seconds, peak = float(noted.get("seconds", 0.0)), noted.get("kernel_peak_mib")
     return StageRun(stage, folder.name, folder, reused=True, seconds=seconds, kernel_peak_mib=peak)
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    return path.is_file() and (path.name in FILLED_IN or path.stat().st_size == size)
 
 
 def _remove_states(folder: Path) -> None:

@@ -47,6 +47,8 @@ from nbutils.runs import (
 from nbutils.stage_folders import clear, mark_finished, reuse_stage
 
 REFUSED = (DataError, ParameterError, CheckpointError)
+READS = {"data_prep": ("data",), "fine_tune": ("checkpoint",)}
+LOCAL = "sha256:"  # what has another fingerprint is pinned to a commit
 
 
 def check_study(study: Study) -> None:
@@ -112,15 +114,28 @@ def run_study(
     run.made = [place for place in places if not place.exists()]
     for folder in (run.runs_dir, run.report_dir):
         _make_folder(folder)
-    run.fingerprints = {
-        "data": fingerprint_source(study.data_prep),
-        "checkpoint": fingerprint_checkpoint(
-            study.fine_tune.model, revision=study.fine_tune.revision
-        ),
-    }
+    run.fingerprints = {what: _take_fingerprint(study, what) for what in ("data", "checkpoint")}
     with run.in_use:  # no pruning takes a finished stage before the report is made of it
         _run_stages(run, watcher)
     return run
+
+
+def _take_fingerprint(study: Study, what: str) -> str:
+    if what == "data":
+        return fingerprint_source(study.data_prep)
+    return fingerprint_checkpoint(study.fine_tune.model, revision=study.fine_tune.revision)
+
+
+def _refuse_changed(run: StudyRun, stage: str) -> None:
+    """Refuse to make, or to keep, a stage of other inputs than those that its key names."""
+    for what in READS.get(stage, ()):
+        known = run.fingerprints[what]
+        if known.startswith(LOCAL) and _take_fingerprint(run.study, what) != known:
+            name = run.study.data_prep.dataset if what == "data" else run.study.fine_tune.model
+            raise DataError(
+                f"{name}: the {what} changed while the run was at work, so nobody can say what "
+                f"was read; leave it alone and run again: {run.command}"
+            )
 
 
 def _run_stages(run: StudyRun, watcher: StudyWatcher | None) -> None:
@@ -234,6 +249,7 @@ def _execute_stage(
 
     if watcher is not None:
         watcher.stage_started(stage)
+    _refuse_changed(run, stage)
     # a killed training goes on from its states
     clear(folder, keep=set() if run.options.fresh else {CHECKPOINTS})
     started, begin = datetime.now(timezone.utc), time.perf_counter()
@@ -244,6 +260,7 @@ def _execute_stage(
         on_progress=None if watcher is None else lambda p: watcher.stage_progress(stage, p),
         limits=run.options.limits,
     )
+    _refuse_changed(run, stage)
     seconds = time.perf_counter() - begin
     ending = read_ending(folder / NOTEBOOK)
     peak = None if ending is None else ending.kernel_peak_mib

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -186,7 +187,7 @@ PARAMETERS = {
     "fine_tune.batch_size=-8": r"fine_tune\.batch_size: should be greater than or equal to 1",
     "fine_tune.precision=fp8": r"fine_tune\.precision: should be 'auto', 'fp32' or 'bf16'",
     "fine_tune.class_weights=yes": r"fine_tune\.class_weights: should be 'none' or 'balanced'",
-    "fine_tune.class_weights={a: -1}": r"class_weights: weight of 'a': expected a number above 0",
+    "fine_tune.class_weights={a: -1}": r"class_weights: weight of 'a': expected a number",
     "fine_tune.attention_dropout=1": r"attention_dropout: should be less than or equal to 0\.9",
     "fine_tune.max_length=4": r"fine_tune\.max_length: should be greater than or equal to 8",
     "fine_tune.max_length=512": r"max_length: expected at most 64, the positions .*found 512",
@@ -416,6 +417,26 @@ DATA: dict[str, tuple[Make, str]] = {
         table("d.csv", TWENTY, ["the same"] * 20),
         r"d\.csv: the validation split is left .*copies were dropped there are 1 .*add examples",
     ),
+    "every text with both labels": (
+        table("d.csv", ["pos"] * 20 + ["neg"] * 20, [f"text number {n}" for n in range(20)] * 2),
+        r"d\.csv: class 'neg' is left without examples: all .* copies .* give copies the same la",
+    ),
+    "class of copies alone": (
+        table(
+            "d.csv",
+            [*TWENTY, *["gone"] * 4],
+            [f"text number {n}" for n in [*range(20), *range(4)]],
+        ),
+        r"d\.csv: class 'gone' is left without examples: all of them were dropped as copies",
+    ),
+    "label of copies alone": (
+        table(
+            "d.jsonl",
+            [*[["pos"], ["pos", "neg"]] * 10, *[["gone"], ["lost", "pos"]] * 4],
+            [f"text number {n}" for n in [*range(20), *range(8)]],
+        ),
+        r"d\.jsonl: class 'gone' is left without examples \(and 1 more classes like it\): all",
+    ),
     "class with one example": (
         table("d.csv", [*TWENTY, "neutral"]),
         r"d\.csv: class 'neutral' has 1 example; it needs at least 3.*add examples, or merge",
@@ -489,6 +510,15 @@ DATA: dict[str, tuple[Make, str]] = {
     "UTF-16": (put("d.csv", CSV, "utf-16"), r"d\.csv: .*UTF-16.*save it as 'CSV UTF-8'"),
     "UTF-16 without its mark": (put("d.csv", CSV, "utf-16-le"), r"d\.csv.*UTF-16.*'CSV UTF-8'"),
     "NUL bytes": (put("d.csv", b"\0" * 500), r"d\.csv: expected text, found NUL .*copy the file"),
+    "gzip called CSV": (
+        put("my d.csv", gzip.compress(CSV.encode())),
+        r"d\.csv: expected text, found a gzip archive; unpack it: gunzip < 'my d\.csv' > new\.csv",
+    ),
+    "gzip called JSON Lines": (put("d.jsonl", gzip.compress(b"{}")), r"found a gzip archive; unp"),
+    "workbook called CSV": (
+        put("d.csv", b"PK\x03\x04" + b"\0" * 60),
+        r"d\.csv: expected text, found a ZIP archive or an Excel workbook; .*as 'CSV UTF-8'",
+    ),
     "open quote": (
         put("d.csv", CSV + '"never closed,pos\n' + "a,b\n" * 3),
         r"d\.csv, line 26: broken quoting",
@@ -513,6 +543,10 @@ DATA: dict[str, tuple[Make, str]] = {
     "broken line of JSON": (
         put("d.jsonl", '{"text": "a", "label": "b"}\n' * 30 + '{"text": "a", "la'),
         r"d\.jsonl, line 31: not valid JSON .*one object per line",
+    ),
+    "list within an object": (
+        put("d.json", '{\n "data": [\n  {"text": "a", "label": "b"}\n ]\n}\n'),
+        r"d\.json, line 1: not valid JSON .*one list of objects and nothing around it, like \[",
     ),
     "lines that are no objects": (
         put("d.jsonl", '["a", "b"]\n["c", "d"]\n', "utf-8"),

@@ -179,3 +179,38 @@ def test_head_follows_torchs_seed(tiny_bert: Path) -> None:
         heads.append(model.classifier.weight.detach().clone())
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
+
+
+@pytest.fixture
+def told_apart(tiny_bert: Path, tmp_path: Path) -> tuple[Path, torch.Tensor]:
+    """Return a checkpoint that tells anger from joy, and the weights of its head."""
+    model = load_classifier(str(tiny_bert), label_names=["anger", "joy"])
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "moods"))
+    model.save_pretrained(folder)
+    return folder, model.classifier.weight.detach().clone()
+
+
+def test_head_of_the_same_classes_is_kept_whatever_their_order_and_case(
+    told_apart: tuple[Path, torch.Tensor],
+) -> None:
+    folder, head = told_apart
+    for names, order in ((["anger", "joy"], [0, 1]), (["Joy", "Anger"], [1, 0])):
+        model = load_classifier(str(folder), label_names=names)
+        assert torch.equal(model.classifier.weight, head[order])
+        assert list(model.config.id2label.values()) == names
+
+
+def test_head_of_other_classes_is_drawn_anew_and_follows_the_seed(
+    told_apart: tuple[Path, torch.Tensor],
+) -> None:
+    folder, head = told_apart
+    drawn = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        model = load_classifier(str(folder), label_names=["ham", "spam"])
+        drawn.append(model.classifier.weight.detach())
+        assert not model.classifier.bias.any()
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], head)
+    assert float(drawn[0].std()) == pytest.approx(model.config.initializer_range, rel=0.5)

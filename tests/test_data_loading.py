@@ -148,6 +148,28 @@ def test_half_a_surrogate_pair_is_replaced(tmp_path: Path) -> None:
     assert load(tmp_path / "d.jsonl").frame["text"][0] == "t 0 \ufffd"
 
 
+def test_half_a_surrogate_pair_is_replaced_in_labels_and_metadata(tmp_path: Path) -> None:
+    half = "\ud83d"
+    records = [
+        {"text": f"t {i}", "label": f"{half}{i % 2}", "many": [f"{half}{i % 2}"], "shop": half}
+        for i in range(12)
+    ]
+    path = write_jsonl(tmp_path / "d.jsonl", records)
+    for column in ("label", "many"):
+        texts = load(path, label_column=column, metadata_columns=["shop"])
+        assert texts.label_names == ("\ufffd0", "\ufffd1")
+        assert set(texts.frame["meta_shop"]) == {"\ufffd"}
+
+
+def test_column_name_with_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
+    records = [{"text": f"t {i}", "label": i % 2, "\ud83d": i} for i in range(12)]
+    path = write_jsonl(tmp_path / "d.jsonl", records)
+    assert len(load(path).frame) == 12
+    for given in ({"label_column": "\ud83d"}, {"metadata_columns": ["\ud83d"]}):
+        with pytest.raises(ParameterError, match=r"_columns?: the name '\\ud83d' .*rename the col"):
+            load(path, **given)
+
+
 def test_pairs_are_read_and_half_empty_ones_dropped(tmp_path: Path) -> None:
     rows = [(f"premise {i}", "" if i == 3 else f"hypothesis {i}", i % 2) for i in range(13)]
     path = write_csv(tmp_path / "d.csv", rows, "premise,hypothesis,label")
@@ -302,6 +324,13 @@ def test_dataset_too_small_to_be_cut_is_refused(tmp_path: Path) -> None:
     part(4).save_to_disk(str(tmp_path / "four"))
     with pytest.raises(DataError, match="at least 10 texts"):
         load(tmp_path / "four")
+
+
+def test_dataset_without_a_training_split_says_how_to_make_one(tmp_path: Path) -> None:
+    DatasetDict(foo=part(20), bar=part(6)).save_to_disk(str(tmp_path / "d"))
+    message = r"no split is called 'train'; found bar, foo; load it with .*call the one to train on"
+    with pytest.raises(DataError, match=message):
+        load(tmp_path / "d")
 
 
 def test_class_names_in_parquet_metadata_are_used(tmp_path: Path) -> None:

@@ -115,6 +115,21 @@ def test_readable_source_passes(folder: Path, dataset: str) -> None:
     check_source(DataPrepParams.of({"dataset": dataset}))
 
 
+def test_keys_that_first_occur_in_a_late_line_are_columns(folder: Path) -> None:
+    rows = [{"text": f"text number {i}", "label": i % 2} for i in range(40)]
+    rows[31] |= {"shop": "north", "topic": "late"}
+    Path("late.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    given = {"dataset": "late.jsonl", "metadata_columns": ["shop"], "label_column": "topic"}
+    check_source(DataPrepParams.of(given))
+    with pytest.raises(ParameterError, match=r"no column 'shp'.*did you mean 'shop'"):
+        check_source(DataPrepParams.of(given | {"metadata_columns": ["shp"]}))
+
+
+def test_broken_line_after_the_first_is_left_to_the_reader(folder: Path) -> None:
+    Path("torn.jsonl").write_text('{"text": "a", "label": 1}\n' * 40 + '{"text')
+    check_source(DataPrepParams.of({"dataset": "torn.jsonl"}))
+
+
 def test_quick_check_needs_no_heavy_import() -> None:
     code = (
         "import sys; import nbutils.data.sources as s; "

@@ -44,6 +44,13 @@ def test_sizes_are_right_and_every_class_is_everywhere() -> None:
     assert counts.loc[0].tolist() == pytest.approx([100, 350, 50], abs=1)
 
 
+def test_large_class_among_many_rare_ones_keeps_its_share() -> None:
+    counts = pd.crosstab(*[split(frame_of([308] + [8] * 149))[c] for c in ("label", "split")])
+    assert counts.loc[0].tolist() == pytest.approx([62, 216, 31], abs=1)
+    assert counts.loc[1:, "validation"].tolist() == [1] * 149
+    assert counts.loc[1:, "test"].isin([1, 2]).all()
+
+
 def test_split_follows_its_seed_alone() -> None:
     frame = frame_of([60, 40])
     first = split(frame)

@@ -55,6 +55,18 @@ def test_every_split_has_its_share_of_every_label(n: int, seed: int) -> None:
         assert own.min() >= 1
 
 
+def test_frequent_label_among_many_rare_ones_keeps_its_share() -> None:
+    labels = [(0,)] * 300 + [(label,) for label in range(1, 150)] * 8 + [()] * 100
+    frame = pd.DataFrame({"label": set_column(labels), "split": ""})
+    found = split_examples(frame, PARAMS, np.arange(len(frame)))
+    for split, share in (("validation", 0.1), ("test", 0.2)):
+        own = counts_of(found, split, n_labels=150)
+        assert own[0] == pytest.approx(share * 300, abs=2)
+        assert set(own[1:]) <= {1, 2}
+        unlabelled = found.loc[found["split"] == split, "label"].map(len) == 0
+        assert unlabelled.sum() == pytest.approx(share * 100, abs=2)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_of_copies_stay_together(seed: int) -> None:
     frame = make_frame(400, seed)

@@ -61,6 +61,27 @@ def test_json_lists_in_csv_cells_are_label_sets(tmp_path: Path) -> None:
     assert_read(load(write(tmp_path / "d.csv", list(map(json.dumps, SETS)))))
 
 
+@pytest.mark.parametrize("task", ["auto", "multi_label"])
+def test_lists_as_pandas_writes_them_are_label_sets(tmp_path: Path, task: str) -> None:
+    cells = list(map(str, SETS))
+    assert_read(load(write(tmp_path / "d.csv", cells), task=task))
+    cells[0], cells[2] = '["red", "blue"]', " ['blue'] "  # one row as JSON, one with blanks
+    assert_read(load(write(tmp_path / "d.csv", cells), task=task))
+
+
+def test_list_of_numbers_and_of_names_with_quotation_marks_is_read(tmp_path: Path) -> None:
+    cells = [str(["it's", 'a "b"', 'é, "\n"']), str([1, "it's"]), "[]"] * 4
+    found = load(write(tmp_path / "d.csv", cells))
+    assert found.label_names == ("1", 'a "b"', "it's", 'é, "\n"')
+
+
+def test_arrays_as_numpy_writes_them_are_never_read_as_one_label(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.csv", ["['a' 'b']", "['a']", "[]"] * 4)
+    assert any('write one in each row, like ["a", "b"]' in note for note in load(path).notes)
+    with pytest.raises(DataError, match=r"row 1: expected a list .*found \"\['a' 'b'\]\"; put"):
+        load(path, task="multi_label")
+
+
 def test_names_of_a_saved_dataset_are_kept(tmp_path: Path) -> None:
     names = ["red", "blue", "green"]
     features = Features({"text": Value("string"), "labels": Sequence(ClassLabel(names=names))})
@@ -116,6 +137,16 @@ def test_single_labels_with_signs_between_them_bring_a_hint(tmp_path: Path) -> N
             ["a;b", "b"] * 6,
             {"task": "multi_label"},
             r"found plain ones; set label_separator to ';'",
+        ),
+        (
+            ["['a' 'b']", "['b' 'c']"] * 6,
+            {"task": "multi_label"},
+            r'found plain ones; write each list like \["a", "b"\]',
+        ),
+        (
+            ["['a', 'b']", "['b']"] * 6,
+            {"label_separator": ","},
+            r"row 1: label_separator ',' .*found a list; leave label_separator out",
         ),
         (["a", "b"] * 6, {"task": "multi_label"}, r"what stands between them, or task to single"),
         (["a|b", "b"] * 6, {"label_separator": ";"}, r"';': stands in none .*did you mean '\|'\?"),

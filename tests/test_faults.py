@@ -477,6 +477,61 @@ def test_stage_that_is_not_whole_is_made_again(whole: Whole, tmp_path: Path, dam
     assert "error_analysis: done in" in mended.printed
 
 
+@pytest.mark.parametrize("what", ["data", "checkpoint"])
+def test_input_that_changes_on_the_way_is_refused_and_nothing_of_it_is_kept(
+    project: Path, what: str
+) -> None:
+    study = json.loads((project / "study.yaml").read_text())
+    model = shutil.copytree(study["fine_tune"]["model"], project / "model")
+    study["fine_tune"]["model"] = str(model)
+    (project / "study.yaml").write_text(json.dumps(study))
+    edits = {
+        "data": (project / "reviews.csv", "good", "bad"),
+        "checkpoint": (model / "config.json", "1e-12", "1e-05"),
+    }
+    path, before, after = edits[what]
+    read = f"from pathlib import Path\npath = Path({str(path)!r})\ntext = path.read_text()\n"
+    write_failing(project, f"{read}path.write_text(text.replace({before!r}, {after!r}))")
+    done = command(folder=project)
+    assert done.end() == 2, done.complaint
+    assert (done.complaint.count("\n"), "Traceback" in done.complaint) == (1, False)
+    assert f"the {what} changed while the run was at work" in done.complaint
+    assert "run again: nbutils run study.yaml" in done.complaint
+    finished = list((project / "runs").glob("*/*/stage.json"))
+    assert [path.parent.parent.name for path in finished] == (
+        [] if what == "data" else ["data_prep"]
+    )
+
+
+def test_suspects_that_somebody_filled_in_stay_when_the_study_runs_again(
+    whole: Whole, tmp_path: Path
+) -> None:
+    whole.copy_to(tmp_path, "data_prep", "fine_tune", "error_analysis")
+    (folder,) = (tmp_path / "runs" / "error_analysis").iterdir()
+    suspects = folder / "label_suspects.csv"
+    noted = json.loads((folder / "stage.json").read_text())
+    suspects.write_text("example_id,corrected_label\n3,\n")
+    noted["files"][suspects.name] = suspects.stat().st_size
+    (folder / "stage.json").write_text(json.dumps(noted))
+    suspects.write_text("example_id,corrected_label\n3,delete\n")
+    again = command(folder=tmp_path)
+    assert again.end() == 0, again.complaint
+    assert again.printed.count("nothing changed") == 3
+    assert "3,delete" in suspects.read_text()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff"])
+def test_report_with_a_torn_manifest_is_published_again(
+    whole: Whole, tmp_path: Path, content: bytes
+) -> None:
+    whole.copy_to(tmp_path, "data_prep", "fine_tune", "error_analysis")
+    (tmp_path / "reports" / "tiny").mkdir(parents=True)
+    (tmp_path / "reports" / "tiny" / "manifest.json").write_bytes(content)
+    done = command(folder=tmp_path)
+    assert done.end() == 0, done.complaint
+    assert manifest_of(tmp_path)["status"] == "completed"
+
+
 def test_notebook_that_cannot_be_read_is_named_before_any_work(project: Path) -> None:
     write_failing(project, "x = 3")
     path = project / "notebooks" / "01_data_prep.ipynb"

@@ -25,6 +25,22 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
+def test_labels_that_yaml_takes_for_truth_values_are_labels(tmp_path: Path) -> None:
+    study = tmp_path / "study.yaml"
+    study.write_text(
+        "name: own\ndata_prep: {dataset: a.csv}\n"
+        "fine_tune:\n  class_weights:\n    yes: 2.0\n    NO: 1\n    on: 3\n    1_0: 4\n"
+    )
+    weights = {"yes": 2.0, "NO": 1.0, "on": 3.0, "1_0": 4.0}
+    assert load_study(study).fine_tune.class_weights == weights
+    given = FineTuneParams.of({"class_weights": "{yes: 2.0, NO: 1, on: 3, 1_0: 4}"})
+    assert given.class_weights == weights
+    study.write_text(load_study(study).to_yaml())
+    assert load_study(study).fine_tune.class_weights == weights
+    with pytest.raises(ParameterError, match="class_weights"):
+        FineTuneParams.of({"class_weights": "{a: 1, a: 2}"})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -422,6 +422,38 @@ def test_early_stopping_keeps_the_best_state(tiny_bert: Path, reviews: pd.DataFr
     assert accuracy == pytest.approx(kept.accuracy)
 
 
+def test_pairs_are_asked_for_where_pairs_were_learnt(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    texts, labels = reviews["text"].tolist(), reviews["label"].tolist()
+    pairs = Dataset.from_dict({"text": texts, "text_pair": texts[::-1], "label": labels})
+    with pytest.raises(DataError, match=r"training texts have a second text.*validation texts"):
+        nbutils.fine_tune(pairs, validation=(texts, labels), **quick(tiny_bert, epochs=1))
+    with pytest.raises(DataError, match=r"validation texts have a second text.*training texts"):
+        nbutils.fine_tune(texts, labels, validation=pairs, **quick(tiny_bert, epochs=1))
+    classifier = nbutils.fine_tune(pairs, **quick(tiny_bert, epochs=1))
+    classifier.save(tmp_path / "model")
+    for model in (classifier, nbutils.load_fine_tuned(tmp_path / "model")):
+        assert len(model.predict(texts[:3], texts[3:6])) == 3
+        with pytest.raises(DataError, match="trained on pairs; give a second text"):
+            model.predict(texts[:3])
+
+
+@pytest.mark.filterwarnings("ignore:epochs")
+def test_a_lower_loss_of_the_same_score_is_nothing_to_go_on_for(
+    tiny_bert: Path, reviews: pd.DataFrame
+) -> None:
+    texts, labels = reviews["text"].tolist(), reviews["label"].tolist()
+    recipe = quick(tiny_bert, epochs=20, learning_rate=1e-6, selection_metric="mcc")
+    one_class = (texts[1::2], labels[1::2])  # of which Matthews' correlation is always 0
+    history = nbutils.fine_tune(
+        texts, labels, validation=one_class, **{**recipe, "early_stopping_patience": 2}
+    ).history
+    assert [v.mcc for v in history.validations] == [0.0] * 3
+    assert history.stopped == "early, after 2 validations without a better score"
+    assert history.best_step == min(history.validations, key=lambda v: v.loss).step
+
+
 def test_validation_every_n_steps(tiny_bert: Path, reviews: pd.DataFrame) -> None:
     texts, labels = reviews["text"].tolist(), reviews["label"].tolist()
     history = nbutils.fine_tune(
@@ -442,7 +474,9 @@ def test_loss_that_is_no_number_stops_the_training(
     weights = load_file(copy / "model.safetensors")
     weights["embeddings.LayerNorm.weight"][:] = float("nan")
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(TrainingDivergedError, match=r"step 1: the loss is nan.*lower .*learning_r"):
+    with pytest.raises(
+        TrainingDivergedError, match=r"step 1: the loss is nan.*it is not the learning rate"
+    ):
         nbutils.fine_tune(SENTENCES, [1, 0, 1, 0], **quick(copy, precision=precision))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,19 @@ def test_each_layer_is_computed_twice_a_step_and_not_afterwards(
     classifier = train(tiny_bert, reviews, max_steps=3)
     assert passes.count(True) == 2 * 3
     assert not classifier.model.is_activation_checkpointing
+
+
+def test_nothing_is_said_of_a_cache_that_nobody_asked_for(tiny_bert: Path, tmp_path: Path) -> None:
+    code = (
+        "import nbutils\n"
+        f"made = nbutils.fine_tune(['a good film', 'a bad film'] * 4, [1, 0] * 4, epochs=1, "
+        f"model={str(tiny_bert)!r}, max_length=16, gradient_checkpointing=True)\n"
+        "assert getattr(made.model.config, 'use_cache', True)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

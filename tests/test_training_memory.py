@@ -166,10 +166,21 @@ def test_optimiser_that_does_not_fit_says_what_to_train_less(
 
 @pytest.mark.parametrize(
     "saying",
-    ["std::bad_alloc", "could not create a memory object", "CUBLAS_STATUS_ALLOC_FAILED when"],
+    [
+        "std::bad_alloc",
+        "could not create a memory object",
+        "could not create a primitive",
+        "CUBLAS_STATUS_ALLOC_FAILED when",
+        "unable to mmap 90864192 bytes from file </m>: Cannot allocate memory (12)",
+    ],
 )
 def test_other_libraries_say_it_in_other_words(saying: str) -> None:
     assert is_out_of_memory(RuntimeError(saying))
+
+
+def test_other_complaints_are_not_taken_for_it() -> None:
+    for saying in ("could not create a primitive descriptor iterator", "shapes do not match"):
+        assert not is_out_of_memory(RuntimeError(saying))
 
 
 def test_shorter_texts_keep_their_larger_passes() -> None:

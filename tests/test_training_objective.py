@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from nbutils.errors import ParameterError
 from nbutils.params.fine_tune import FineTuneParams
-from nbutils.training.objective import Objective, make_objective, sigmoid
+from nbutils.training.objective import Objective, describe_scale, make_objective, sigmoid
 
 NAMES = ["a", "b", "c"]
 
@@ -32,18 +32,58 @@ WEIGHTS = ["none", "balanced", {"a": 2.0, "c": 0.5}]
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_cross_entropy_is_that_of_torch(weights: object, smoothing: float) -> None:
+def test_cross_entropy_is_that_of_torch(weights: object) -> None:
     labels, logits = draw(several=False)
-    objective = make(labels, class_weights=weights, label_smoothing=smoothing)
+    objective = make(labels, class_weights=weights)
     tensor = {
         "none": None,
         "balanced": torch.tensor(len(labels) / (3 * np.bincount(labels)), dtype=torch.float32),
     }.get(str(weights), torch.tensor([2.0, 1.0, 0.5]))
-    expected = torch.nn.CrossEntropyLoss(weight=tensor, label_smoothing=smoothing)
+    expected = torch.nn.CrossEntropyLoss(weight=tensor)
     target = torch.from_numpy(labels)
     mean = objective.loss_sum(logits, target) / objective.weight_of(np.arange(len(labels)))
     assert mean.item() == pytest.approx(expected(logits, target).item(), rel=1e-5)
+
+
+def test_smoothed_cross_entropy_is_that_of_torch() -> None:
+    labels, logits = draw(several=False)
+    objective, target = make(labels, label_smoothing=0.2), torch.from_numpy(labels)
+    expected = torch.nn.CrossEntropyLoss(label_smoothing=0.2, reduction="sum")
+    assert objective.loss_sum(logits, target).item() == pytest.approx(
+        expected(logits, target).item(), rel=1e-5
+    )
+
+
+def minimise(objective: Objective, labels: np.ndarray, logits: torch.Tensor) -> torch.Tensor:
+    """Return the logits, spread over all texts, of the least loss."""
+    logits.requires_grad_()
+    optimizer = torch.optim.LBFGS([logits], max_iter=100, line_search_fn="strong_wolfe")
+    rows, target = np.arange(len(labels)), torch.from_numpy(labels)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = objective.loss_sum(logits.expand(len(labels), logits.shape[-1]), target)
+        value = value / objective.weight_of(rows)
+        value.backward()
+        return value
+
+    optimizer.step(closure)
+    return logits.detach()
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_weights_and_smoothing_together_still_ask_for_the_given_labels(several: bool) -> None:
+    labels = np.array([0] * 97 + [2] * 3)
+    if several:
+        labels = np.eye(3, dtype=np.uint8)[labels]
+    objective = make(labels, class_weights="balanced", label_smoothing=0.1)
+    found = minimise(objective, labels, torch.zeros(len(labels), 3))
+    right = found.argmax(1) == torch.from_numpy(np.array([0] * 97 + [2] * 3))
+    assert right.all()
+    whole = objective.loss_sum(found, torch.from_numpy(labels))
+    assert float(whole / objective.weight_of(np.arange(100))) == pytest.approx(
+        objective.least, rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
@@ -87,32 +127,33 @@ def test_parts_of_a_batch_sum_to_the_whole(several: bool, weights: object) -> No
 
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_guessing_and_shares_are_the_loss_of_models_that_do_so(
-    several: bool, weights: object
+    several: bool, weights: object, smoothing: float
 ) -> None:
     labels, _ = draw(several)
-    objective, target = make(labels, class_weights=weights), torch.from_numpy(labels)
-    rows = np.arange(len(labels))
+    objective = make(labels, class_weights=weights, label_smoothing=smoothing)
+    rows, target = np.arange(len(labels)), torch.from_numpy(labels)
 
     def loss(logits: torch.Tensor) -> float:
         total = objective.loss_sum(logits.expand(len(labels), 3), target)
         return float(total / objective.weight_of(rows))
 
     assert loss(torch.zeros(3)) == pytest.approx(objective.guessing, rel=1e-5)
-    if not several and weights != "none":
-        return  # the entropy of the shares as they are, whatever the weights
-    constant = torch.zeros(3, requires_grad=True)
-    optimizer = torch.optim.LBFGS([constant], max_iter=100)
+    constant = minimise(objective, labels, torch.zeros(3))
+    assert loss(constant) == pytest.approx(objective.label_entropy, rel=1e-3)
 
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        value = objective.loss_sum(constant.expand(len(labels), 3), target)
-        value = value / objective.weight_of(rows)
-        value.backward()
-        return value
 
-    optimizer.step(closure)
-    assert loss(constant.detach()) == pytest.approx(objective.label_entropy, rel=1e-3)
+@pytest.mark.parametrize("several", [False, True])
+def test_what_makes_a_training_loss_another_one_is_said(several: bool) -> None:
+    labels, _ = draw(several)
+    assert describe_scale(make(labels), NAMES) == []
+    (said,) = describe_scale(make(labels, class_weights={"b": 3}, label_smoothing=0.1), NAMES)
+    assert "weighted (1 for a, 1 for c, 3 for b) and smoothed (never below 0." in said
+    many = [f"label {k}" for k in range(9)]
+    params = FineTuneParams.of({"class_weights": {"label 3": 0.5, "label 4": 2}})
+    objective = make_objective(np.arange(9), label_names=many, params=params)
+    assert "weighted (0.5 for label 3 to 2 for label 4)," in describe_scale(objective, many)[0]
 
 
 def test_scores_of_label_sets_are_those_of_scikit_learn() -> None:
@@ -145,10 +186,11 @@ def test_weight_of_an_unknown_label_is_refused(several: bool) -> None:
     [
         ("balance", r"should be 'none' or 'balanced', or weights .*found 'balance'"),
         (["a"], r"should be 'none' or 'balanced', or weights .*found \['a'\]"),
-        ({"a": 0}, r"weight of 'a': expected a number above 0, found 0"),
-        ({"a": "much"}, r"weight of 'a': expected a number above 0, found 'much'"),
-        ({"a": True}, r"weight of 'a': expected a number above 0, found True"),
-        ({"a": float("nan")}, r"weight of 'a': expected a number above 0, found nan"),
+        ({"a": 0}, r"weight of 'a': expected a number from 1e-06 to 1e\+06, found 0"),
+        ({"a": 1e39}, r"weight of 'a': expected a number from 1e-06 to 1e\+06, found 1e\+39"),
+        ({"a": "much"}, r"weight of 'a': expected a number from 1e-06 to 1e\+06, found 'much'"),
+        ({"a": True}, r"weight of 'a': expected a number from 1e-06 to 1e\+06, found True"),
+        ({"a": float("nan")}, r"weight of 'a': expected a number from 1e-06 to 1e\+06, found nan"),
         ("{a: [}", r"should be 'none' or 'balanced', or weights"),
     ],
 )

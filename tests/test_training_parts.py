@@ -15,7 +15,6 @@ from nbutils.errors import DataError, TrainingDivergedError
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.training import machine
 from nbutils.training.diagnosis import describe_fit
-from nbutils.training.examples import label_entropy
 from nbutils.training.history import History, StepRecord, ValidationRecord
 from nbutils.training.optimizer import build_optimizer
 from nbutils.training.pitfalls import LossWatch, check_labels
@@ -142,9 +141,16 @@ def test_majority_class_alone_is_no_success() -> None:
     shares = History(
         steps=history([0.2] * 30, []).steps,
         validations=history([], [0.2, 0.2]).validations,
-        label_entropy=label_entropy(np.array([0] * 95 + [1] * 5)),
+        label_entropy=0.1985,  # of 95 and 5 in 100
     )
     assert describe_fit(shares, params=PLAIN).startswith("Underfitting")
+
+
+def test_loss_of_smoothed_labels_is_measured_from_the_least_that_it_can_be() -> None:
+    learnt = History(steps=history([0.21] * 30, []).steps, label_entropy=0.32, least_loss=0.2)
+    assert not describe_fit(learnt, params=PLAIN).startswith("Underfitting")
+    nothing = History(steps=history([0.31] * 30, []).steps, label_entropy=0.32, least_loss=0.2)
+    assert describe_fit(nothing, params=PLAIN).startswith("Underfitting")
 
 
 def test_biases_and_layer_norms_are_not_decayed(tiny_bert: Path) -> None:

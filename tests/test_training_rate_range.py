@@ -78,7 +78,8 @@ def test_proposed_rate_trains_and_the_test_touches_no_other_random_number(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"steps": 5}, "steps: expected at least 20, found 5"),
+        ({"steps": 5}, "steps: expected a whole number of at least 20, found 5"),
+        ({"steps": "40"}, "steps: expected a whole number of at least 20, found '40'"),
         ({"bounds": (1e-3, 1e-3)}, "bounds: expected 0 < low < high, found 0.001 and 0.001"),
         ({"bounds": (0, 1e-3)}, "bounds: expected 0 < low < high"),
         ({"epoch": 3}, "did you mean 'epochs'"),

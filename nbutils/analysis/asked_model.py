@@ -75,7 +75,9 @@ class AskedModel:
         """Whether it was trained on pairs of texts, as far as that is written down."""
         if self.errors is not None:
             return "text_pair" in self.errors.texts.columns
-        return isinstance(self._source, Path) and _trained_on_pairs(self._source)
+        if isinstance(self._source, Path):
+            return _trained_on_pairs(self._source)
+        return bool(getattr(self._source, "reads_pairs", False))  # of a classifier
 
 
 class AskedModels:

@@ -25,6 +25,7 @@ from nbutils.analysis.questions import (
 )
 from nbutils.described import Described
 from nbutils.errors import NbutilsError, ParameterError
+from nbutils.escaping import writable_text
 from nbutils.label_sets import BoolArray
 
 if TYPE_CHECKING:
@@ -239,10 +240,8 @@ def explain_text(
 
 
 def _cleaned(text: str, text_pair: str | None) -> Texts:
-    from nbutils.data.loading import LONE_SURROGATE
-
     texts = (text,) if text_pair is None else (text, text_pair)
-    return tuple(LONE_SURROGATE.sub("\ufffd", own) for own in texts)
+    return tuple(map(writable_text, texts))
 
 
 def _decide(classifier: Classifier, pred_probs: FloatArray) -> BoolArray:

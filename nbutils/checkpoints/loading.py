@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbutils.checkpoints.files import (
     needs_trust,
 )
+from nbutils.checkpoints.heads import find_known_classes, fit_head
 from nbutils.checkpoints.places import MINILM, locate_checkpoint, refuse_altered
 from nbutils.commits import MAIN, find_commit
 from nbutils.errors import CheckpointError
@@ -96,8 +97,8 @@ def load_classifier(
 ) -> PreTrainedModel:
     """Load a checkpoint with a classification head of K = len(label_names) outputs.
 
-    The head is freshly drawn from torch's generator unless the checkpoint has one of that size:
-    seed first.
+    The head is freshly drawn from torch's generator, so seed first, unless the checkpoint has one
+    of the same classes by name; see `fit_head`.
 
     Parameters
     ----------
@@ -120,15 +121,16 @@ def load_classifier(
         It cannot be loaded, needs code that is not trusted, its weights were altered (bundled
         model), or it is no text encoder.
     """
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModelForSequenceClassification
 
     place = locate_checkpoint(name)
     refuse_altered(place)
     try:
         source = {"revision": _exact(place, revision), "trust_remote_code": trust_remote_code}
-        settings = source | _dropout_setting(place, attention_dropout, source)
+        config = AutoConfig.from_pretrained(place, **source)
+        settings = source | _dropout_setting(config, attention_dropout)
         with quiet_transformers():
-            return AutoModelForSequenceClassification.from_pretrained(
+            model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
                 place,
                 num_labels=len(label_names),
                 id2label=dict(enumerate(label_names)),
@@ -139,6 +141,8 @@ def load_classifier(
                 dtype="float32",  # whatever it was saved in: small steps round away in half of it
                 **settings,
             )
+        fit_head(model, find_known_classes(config), label_names)
+        return model
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise CheckpointError(_unreachable(name, "weights", error)) from None
     except Exception as error:
@@ -147,15 +151,10 @@ def load_classifier(
         raise CheckpointError(f"model {name!r}: its safetensors file is broken: {error}") from None
 
 
-def _dropout_setting(
-    place: str, dropout: float | None, source: Mapping[str, Any]
-) -> dict[str, float]:
+def _dropout_setting(config: Any, dropout: float | None) -> dict[str, float]:
     """Return the architecture's own name for the dropout of attention weights, with its value."""
     if dropout is None:
         return {}
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(place, **source)
     for name in ("attention_probs_dropout_prob", "attention_dropout"):
         if isinstance(getattr(config, name, None), float):
             return {name: dropout}

@@ -115,7 +115,6 @@ def refuse_altered(place: str) -> None:
         )
 
 
-@functools.cache
 def fingerprint_checkpoint(name: str, *, revision: str | None = None) -> str:
     """Return what names a checkpoint's content: `sha256:...`, or `hub:id@commit`.
 
@@ -131,11 +130,26 @@ def fingerprint_checkpoint(name: str, *, revision: str | None = None) -> str:
     """
     place = locate_checkpoint(name)
     if not Path(place).is_dir():
-        return f"hub:{place}@{name_commit(place, revision=revision)}"
-    digest = hashlib.sha256()
+        return _fingerprint_hub(place, revision)
     wanted = ["config.json", *TOKENIZER_FILES, "tokenizer_config.json", "*.safetensors"]
     if brings_code(Path(place)):
         wanted.append("**/*.py")
-    for path in sorted(path for pattern in wanted for path in Path(place).glob(pattern)):
+    found = sorted(path for pattern in wanted for path in Path(place).glob(pattern))
+    stats = [(path, path.stat()) for path in found]
+    return _fingerprint_files(
+        Path(place), tuple((path, stat.st_mtime_ns, stat.st_size) for path, stat in stats)
+    )
+
+
+@functools.cache
+def _fingerprint_hub(name: str, revision: str | None) -> str:
+    return f"hub:{name}@{name_commit(name, revision=revision)}"
+
+
+@functools.lru_cache(maxsize=64)
+def _fingerprint_files(place: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Return the digest of files, read again once their times or sizes are others."""
+    digest = hashlib.sha256()
+    for path, _, _ in files:
         digest.update(f"{path.relative_to(place).as_posix()}:{sha256_file(path)}\n".encode())
     return f"sha256:{digest.hexdigest()}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nbutils.errors import DataError, ParameterError, suggest
+from nbutils.escaping import writable_text
 from nbutils.params.data_prep import DataPrepParams
 
 # In order of preference: a title is the text only where there is no body.
@@ -76,7 +77,7 @@ def choose_columns(names: Sequence[str], params: DataPrepParams, *, where: str) 
     Raises
     ------
     ParameterError
-        A named column does not exist, or one column is named twice.
+        A named column does not exist or its name cannot be written, or one column is named twice.
     DataError
         No usual name is among the columns, or two columns share a name.
     """
@@ -103,6 +104,11 @@ def choose_columns(names: Sequence[str], params: DataPrepParams, *, where: str) 
 
 
 def _named(parameter: str, wanted: str | None, names: Sequence[str], where: str) -> str | None:
+    if wanted is not None and wanted in names and writable_text(wanted) != wanted:
+        raise ParameterError(
+            f"{parameter}: the name {wanted!r} of a column of {where} holds half of a surrogate "
+            "pair, which cannot be written; rename the column"
+        )
     if wanted is None or wanted in names:
         return wanted
     near = suggest(wanted, names) if names else ""

@@ -99,7 +99,11 @@ def _choose_splits(
         len(splits) == 1 and params.test_dataset not in splits
     ):  # whatever its name, it is all that there is
         return {"": next(iter(splits))}
-    raise DataError(f"{where}: no split is called 'train'; found {', '.join(sorted(splits))}")
+    raise DataError(
+        f"{where}: no split is called 'train'; found {', '.join(sorted(splits))}; load it with "
+        "`datasets`, call the one to train on 'train', save it with save_to_disk, and give that "
+        "folder as dataset"
+    )
 
 
 def _raw(split: Any, params: DataPrepParams, where: str, name: str) -> RawTexts:

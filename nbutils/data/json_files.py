@@ -14,7 +14,8 @@ from nbutils.errors import DataError
 from nbutils.params.data_prep import DataPrepParams
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
-PEEKED = 20  # rows of a JSON Lines file whose keys count as its columns in the quick check
+EXAMPLE = '{"text": "...", "label": "..."}'
+PEEKED = 20  # rows of a JSON Lines file that mostly have all of its keys
 
 
 def read_json(path: Path, params: DataPrepParams) -> RawTexts:
@@ -33,15 +34,24 @@ def read_json(path: Path, params: DataPrepParams) -> RawTexts:
     return RawTexts.of(values, columns, where=str(path))
 
 
-def find_json_columns(path: Path) -> list[str]:
-    """Return the keys of a list of objects, or of the first lines.
+def find_json_columns(path: Path, *, whole: bool) -> list[str]:
+    """Return the keys of a list of objects, or of lines.
+
+    Parameters
+    ----------
+    path
+        An existing file.
+    whole
+        Look at all lines, and not at the first alone.
 
     Raises
     ------
     DataError
         They are not JSON.
     """
-    return _keys(_json_records(path)) if _is_json_array(path) else _peek_json_lines(path)
+    if whole or _is_json_array(path):
+        return _keys(_json_records(path))
+    return _peek_json_lines(path)
 
 
 def _keys(records: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -59,10 +69,7 @@ def _json_records(path: Path) -> list[dict[str, Any]]:
                 "per line"
             ) from None
         if not all(isinstance(record, dict) for record in records):
-            raise DataError(
-                f"{path}: expected a list of objects, one per text, like "
-                '[{"text": "...", "label": "..."}]'
-            )
+            raise DataError(f"{path}: expected a list of objects, one per text, like [{EXAMPLE}]")
         return list(records)
     # Not splitlines(): U+2028 and friends may stand inside a JSON string.
     lines = enumerate(content.split("\n"), start=1)
@@ -74,12 +81,13 @@ def _json_object(line: str, path: Path, number: int) -> dict[str, Any]:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"{path}, line {number}: not valid JSON ({error}); expected one object per line"
+            f"{path}, line {number}: not valid JSON ({error}); expected one object per line, or "
+            f"one list of objects and nothing around it, like [{EXAMPLE}]"
         ) from None
     if not isinstance(record, dict):
         raise DataError(
-            f"{path}, line {number}: expected an object like "
-            f'{{"text": "...", "label": "..."}}, found {type(record).__name__}'
+            f"{path}, line {number}: expected an object like {EXAMPLE}, found "
+            f"{type(record).__name__}"
         )
     return record
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from nbutils.data.columns import Columns
 from nbutils.described import Described, name_some
+from nbutils.errors import DataError
 from nbutils.label_sets import Task, flatten_labels
 
 FRAME_COLUMNS = ("example_id", "text", "text_pair", "label", "split")
@@ -76,7 +77,21 @@ class LabelledTexts(Described):
         }
 
     def with_frame(self, frame: pd.DataFrame) -> LabelledTexts:
-        """Return the same texts with another frame: fewer rows, or splits filled in."""
+        """Return the same texts with another frame: fewer rows, or splits filled in.
+
+        Raises
+        ------
+        DataError
+            A class is left without examples, as they were dropped with the copies.
+        """
+        before, after = (set(flatten_labels(part["label"])[1]) for part in (self.frame, frame))
+        if lost := sorted(before - after):
+            more = f" (and {len(lost) - 1} more classes like it)" if len(lost) > 1 else ""
+            raise DataError(
+                f"{self.source}: class {self.label_names[lost[0]]!r} is left without examples"
+                f"{more}: all of them were dropped as copies of texts with other labels; give "
+                "copies the same label, add examples, or set deduplicate to false"
+            )
         return replace(self, frame=frame)
 
     def split_sizes(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbutils.errors import DataError
+from nbutils.escaping import writable_text
 
 WHOLE_NUMBER = re.compile(r"-?(0|[1-9]\d*)")
 SINGLE = (str, int, float, bool, type(None))
@@ -161,7 +162,7 @@ def _show(labels: list[Any], class_names: Sequence[str] | None) -> tuple[list[st
 def _text(label: Any) -> str:
     if isinstance(label, float) and label.is_integer():
         return str(int(label))  # a column of whole numbers with gaps is stored as floats
-    return str(label).strip()
+    return writable_text(str(label)).strip()
 
 
 def _class_name(name: str, class_names: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,12 +21,12 @@ from nbutils.data.sources import Source, find_given_split, find_source
 from nbutils.data.tasks import find_task, hint_at_separator, name_label_sets, refuse_unlike_sets
 from nbutils.data.text_files import read_folder
 from nbutils.errors import DataError
+from nbutils.escaping import writable_text
 from nbutils.label_sets import Task, flatten_labels, set_column
 from nbutils.params.data_prep import DataPrepParams
 
 LEAST_EXAMPLES = 10
 SHOWN_ROWS = 5
-LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def load_labelled_texts(params: DataPrepParams) -> LabelledTexts:
@@ -150,9 +149,7 @@ def _as_utf8(text: Any, row: int, part: RawTexts) -> str:
             f"{part.where}, row {row}: expected text in column {part.columns.text!r}, found "
             f"{type(text).__name__}; join it to a string, or set text_column"
         )
-    string = "" if text is None or text != text else str(text)
-    # JSON can hold half of a surrogate pair, which no UTF-8 file and no Arrow table can.
-    return LONE_SURROGATE.sub("\ufffd", string)
+    return "" if text is None or text != text else writable_text(str(text))
 
 
 def _without_minus_one(part: RawTexts) -> list[Any]:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from nbutils.data.bundled import BUNDLED, locate_bundled
 from nbutils.data.columns import choose_columns
-from nbutils.data.readers import FILE_SUFFIXES, read_columns
+from nbutils.data.readers import FILE_SUFFIXES, check_columns
 from nbutils.data.text_files import class_folders
 from nbutils.errors import DataError, ParameterError, suggest
 from nbutils.params.data_prep import DataPrepParams
@@ -121,9 +121,9 @@ def find_given_split(params: DataPrepParams, split: str) -> Source | str | None:
 
 
 def check_source(params: DataPrepParams) -> None:
-    """Refuse a dataset that cannot be read, from names, headers and first rows alone.
+    """Refuse a dataset that cannot be read, from names, headers and first rows.
 
-    Nothing is asked of the hub, and no text is read.
+    Nothing is asked of the hub. All rows of JSON Lines are read only where the first lack a column.
 
     Raises
     ------
@@ -244,7 +244,7 @@ def _check_readable(source: Source, params: DataPrepParams) -> None:
         class_folders(source.place)
         choose_columns(("text", "label"), params, where=source.name)
     elif source.kind == "file":
-        choose_columns(read_columns(source.place), params, where=source.name)
+        check_columns(source.place, params, where=source.name)
     elif source.kind == "saved":
         choose_columns(_saved_columns(source.place), params, where=source.name)
 

@@ -58,7 +58,7 @@ def sample_examples(frame: pd.DataFrame, params: DataPrepParams) -> pd.DataFrame
             f"max_examples: expected at least {least.sum()}, so that each class has examples in "
             f"each split, found {params.max_examples}"
         )
-    wanted = _shares(sizes, params.max_examples, least=least)
+    wanted = _shares_within(sizes, params.max_examples, least=least)
     kept = np.concatenate([rows[:n] for rows, n in zip(cells, wanted, strict=True)])
     return frame.iloc[np.sort(kept)].reset_index(drop=True)
 
@@ -68,7 +68,7 @@ def _sample_label_sets(frame: pd.DataFrame, params: DataPrepParams) -> pd.DataFr
     most = int(params.max_examples or len(frame))
     parts = list(frame.groupby("split", sort=True).indices.items())
     sizes = np.array([len(rows) for _, rows in parts])
-    wanted = _shares(sizes, most, least=np.minimum(sizes, 1))
+    wanted = _shares_within(sizes, most, least=np.minimum(sizes, 1))
     kept = []
     for (split, rows), n in zip(parts, wanted.tolist(), strict=True):
         part = frame.iloc[rows]
@@ -104,8 +104,9 @@ def split_examples(
     """Fill in `split` where it is still open.
 
     Splits that are given stay as they are; those that are missing are cut from the open rows, by
-    class share. The seed is `split_seed` alone. Rows of one class are drawn independently of those
-    of another, so that adding a class moves the others by a row at most.
+    class share, and with at least one row of each class: where many classes are rare, a split is
+    larger than asked for. The seed is `split_seed` alone. Rows of one class are drawn independently
+    of those of another, so that adding a class moves the others by a row at most.
 
     Parameters
     ----------
@@ -149,9 +150,9 @@ def _assign_label_sets(
     seed: int,
 ) -> npt.NDArray[np.object_]:
     """Return the split of each open row of texts with several labels."""
-    rows = {name: round(share * len(label_sets)) for name, share in shares.items()}
     # training comes first: a label with one row for two splits is learnt and not tested
     labels = _label_targets(set_column(label_sets), shares, least=1, spare=1)
+    rows = _row_targets(label_sets, shares, labels)
     return assign_parts(
         list(label_sets),
         groups,
@@ -159,6 +160,21 @@ def _assign_label_sets(
         labels=labels,
         seed=seed,
     )
+
+
+def _row_targets(
+    label_sets: npt.NDArray[np.object_],
+    shares: Mapping[str, float],
+    labels: Mapping[str, npt.NDArray[np.int64]],
+) -> dict[str, int]:
+    """Return how many rows each part should have: its share, and more for many rare labels."""
+    every = sum(map(len, label_sets))
+    labelled = sum(map(bool, label_sets))
+    rows = {}
+    for name, share in shares.items():
+        more = max(int(labels[name].sum()) - round(share * every), 0)
+        rows[name] = round(share * len(label_sets)) + more * labelled // max(every, 1)
+    return rows
 
 
 def _label_targets(
@@ -237,15 +253,25 @@ def _draw(
 def _shares(
     sizes: npt.NDArray[np.int64], total: int, *, least: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Divide `total` in proportion to `sizes`, by largest remainder, and at least `least` each."""
+    """Divide `total` in proportion to `sizes`, by largest remainder, and at least `least` each.
+
+    The sum is larger than `total` where `least` asks for more.
+    """
     exact = sizes * (total / max(int(sizes.sum()), 1))
     whole = np.floor(exact).astype(np.int64)
     left = total - int(whole.sum())
     whole[np.argsort(whole - exact, kind="stable")[:left]] += 1
-    whole = np.maximum(whole, least)
-    while whole.sum() > total and (whole > least).any():  # what the small ones were given
+    return np.asarray(np.maximum(whole, least), dtype=np.int64)
+
+
+def _shares_within(
+    sizes: npt.NDArray[np.int64], total: int, *, least: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Divide just `total`: what the small ones are given is taken from the largest."""
+    whole = _shares(sizes, total, least=least)
+    while whole.sum() > total and (whole > least).any():
         whole[np.argmax(np.where(whole > least, whole, 0))] -= 1
-    return np.asarray(whole, dtype=np.int64)
+    return whole
 
 
 def _refuse_gaps(frame: pd.DataFrame, *, where: str) -> None:

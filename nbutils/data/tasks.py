@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -16,6 +18,7 @@ from nbutils.params.data_prep import DataPrepParams
 
 USUAL_SEPARATORS = (";", "|")
 ONE = (str, int, float, bool)
+WRITTEN = '["a", "b"]'  # a list of labels as messages show it
 
 
 def find_task(parts: Sequence[RawTexts], params: DataPrepParams) -> Task:
@@ -40,7 +43,7 @@ def find_task(parts: Sequence[RawTexts], params: DataPrepParams) -> Task:
         _refuse_lists_to_separate(parts, params.label_separator)
         _refuse_unused_separator(parts, params.label_separator)
         return "multi_label"
-    in_text = params.task == "multi_label" or _are_json_lists(parts)
+    in_text = params.task == "multi_label" or _are_lists_in_text(parts)
     lists, plain = _first_of_each(parts, in_text=in_text)
     if lists is None and params.task == "multi_label":
         raise DataError(_no_lists(parts))
@@ -75,7 +78,8 @@ def name_label_sets(
     Raises
     ------
     DataError
-        A label is missing within a list, or the lists are indicators instead of labels.
+        A label is missing within a list, a list cannot be read, or the lists are indicators
+        instead of labels.
     """
     sets = [list(_read_sets(part, params.label_separator)) for part in parts]
     _refuse_indicators([labels for part in sets for labels in part if labels], parts[0])
@@ -89,7 +93,7 @@ def name_label_sets(
 
 
 def hint_at_separator(label_names: Sequence[str]) -> list[str]:
-    """Return a sentence where single labels look like several ones with a sign between them."""
+    """Return a sentence where single labels look like lists, or have a sign between them."""
     known = set(label_names)
     for sign in USUAL_SEPARATORS:
         joined = [name for name in label_names if sign in name]
@@ -98,6 +102,11 @@ def hint_at_separator(label_names: Sequence[str]) -> list[str]:
                 f"Labels such as {joined[0]!r} were read as classes of their own. If {sign!r} "
                 f"stands between the labels of one text, set label_separator to {sign!r}."
             ]
+    if lists := [name for name in label_names if _looks_like_a_list(name)]:
+        return [
+            f"Labels such as {lists[0]!r} were read as classes of their own. If they are lists of "
+            f"labels, write one in each row, like {WRITTEN}."
+        ]
     return []
 
 
@@ -126,28 +135,38 @@ def refuse_unlike_sets(named: NamedLabels, *, where: str) -> None:
 
 
 def _as_list(label: Any) -> list[Any] | None:
-    """Return the members of a list or array, or of a JSON list in a string; None: it is none."""
+    """Return the members of a list or array, or of a list in a string; None: it is none."""
     if isinstance(label, str):
-        return _json_list(label)
+        found = _list_in_text(label) if _looks_like_a_list(label) else None
+        return None if found is None else list(found)
     if isinstance(label, (list, tuple)):
         return list(label)
     return label.tolist() if getattr(label, "ndim", 0) == 1 else None
 
 
-def _json_list(label: str) -> list[Any] | None:
-    if not label.lstrip().startswith("["):
-        return None
+def _looks_like_a_list(label: str) -> bool:
+    return label.lstrip().startswith("[") and label.rstrip().endswith("]")
+
+
+@lru_cache(maxsize=10_000)  # a million rows hold few different lists
+def _list_in_text(label: str) -> tuple[Any, ...] | None:
+    """Return the members of a list as JSON has it, or as Python, and so pandas, writes it."""
     try:
-        found = json.loads(label)
-    except ValueError:
+        return tuple(json.loads(label))
+    except (ValueError, RecursionError):
+        pass
+    try:
+        found = ast.literal_eval(label.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
-    return found if isinstance(found, list) else None
+    # Python reads 'a' 'b', as numpy writes an array, as one string.
+    return tuple(found) if "".join(repr(found).split()) == "".join(label.split()) else None
 
 
 def _first_of_each(parts: Sequence[RawTexts], *, in_text: bool) -> tuple[str | None, str | None]:
     """Return where the first list of labels stands, and where the first plain label.
 
-    With `in_text`, a JSON list in a string counts as a list.
+    With `in_text`, a list in a string counts as a list.
     """
     lists, plain = None, None
     for part in parts:
@@ -167,13 +186,13 @@ def _first_of_each(parts: Sequence[RawTexts], *, in_text: bool) -> tuple[str | N
     return lists or None, plain or None
 
 
-def _are_json_lists(parts: Sequence[RawTexts]) -> bool:
-    """Return whether all labels are strings with a JSON list in them: a class may be ``[1]``."""
+def _are_lists_in_text(parts: Sequence[RawTexts]) -> bool:
+    """Return whether all labels are strings with a list in them: a class may be ``[1]``."""
     found = False
     for label in chain.from_iterable(part.labels for part in parts):
         if is_missing(label):
             continue
-        if not isinstance(label, str) or _json_list(label) is None:
+        if not isinstance(label, str) or _as_list(label) is None:
             return False
         found = True
     return found
@@ -183,11 +202,12 @@ def _no_lists(parts: Sequence[RawTexts]) -> str:
     column = parts[0].columns.label
     labels = [label for part in parts for label in part.labels if isinstance(label, str)]
     signs = [sign for sign in USUAL_SEPARATORS if any(sign in label for label in labels)]
-    mend = (
-        f"set label_separator to {signs[0]!r}"
-        if signs
-        else "set label_separator to what stands between them, or task to single_label"
-    )
+    if any(map(_looks_like_a_list, labels)):
+        mend = f"write each list like {WRITTEN}"
+    elif signs:
+        mend = f"set label_separator to {signs[0]!r}"
+    else:
+        mend = "set label_separator to what stands between them, or task to single_label"
     return (
         f"{parts[0].where}: expected lists of labels in column {column!r} for task multi_label, "
         f"found plain ones; {mend}"
@@ -195,9 +215,10 @@ def _no_lists(parts: Sequence[RawTexts]) -> str:
 
 
 def _refuse_lists_to_separate(parts: Sequence[RawTexts], separator: str) -> None:
+    in_text = _are_lists_in_text(parts)
     for part in parts:
         for row, label in enumerate(part.labels, start=1):
-            if not isinstance(label, str) and _as_list(label) is not None:
+            if (in_text or not isinstance(label, str)) and _as_list(label) is not None:
                 raise DataError(
                     f"{part.where}, row {row}: label_separator {separator!r} separates labels in "
                     "text, found a list; leave label_separator out"
@@ -223,10 +244,19 @@ def _read_sets(part: RawTexts, separator: str | None) -> Iterator[list[Any] | No
             continue
         members = _as_list(label)
         if members is None:
+            _refuse_broken_list(label, f"{part.where}, row {row}")
             yield None if is_missing(label) else [label]
             continue
         _refuse_odd_members(members, f"{part.where}, row {row}")
         yield members
+
+
+def _refuse_broken_list(label: Any, where: str) -> None:
+    if isinstance(label, str) and _looks_like_a_list(label):
+        raise DataError(
+            f"{where}: expected a list of labels like {WRITTEN}, found {label!r}; put quotes "
+            "around each label and a comma between them"
+        )
 
 
 def _refuse_odd_members(members: list[Any], where: str) -> None:

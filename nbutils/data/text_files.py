@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from nbutils.data.columns import Columns
@@ -9,7 +10,10 @@ from nbutils.data.raw_texts import RawTexts
 from nbutils.errors import DataError
 
 HEAD = 4096  # bytes that tell the encoding
-
+PACKED = {
+    b"\x1f\x8b": ("a gzip archive", "unpack it: gunzip < {name} > new{suffix}"),
+    b"PK\x03\x04": ("a ZIP archive or an Excel workbook", "unpack it, or save it as 'CSV UTF-8'"),
+}
 
 SPLIT_FOLDERS = {"train", "training", "test", "testing", "validation", "valid", "val", "dev"}
 
@@ -79,13 +83,17 @@ def refuse_other_encodings(path: Path) -> None:
     Raises
     ------
     DataError
-        They are UTF-16, or NUL bytes alone.
+        They are UTF-16, NUL bytes alone, or those of an archive.
     """
     with path.open("rb") as binary:
         _refuse_no_utf8(binary.read(HEAD), path)
 
 
 def _refuse_no_utf8(head: bytes, path: Path) -> None:
+    for start, (kind, mend) in PACKED.items():
+        if head.startswith(start):
+            mend = mend.format(name=shlex.quote(path.name), suffix=path.suffix)
+            raise DataError(f"{path}: expected text, found {kind}; {mend}")
     if head and not head.strip(b"\0"):
         raise DataError(
             f"{path}: expected text, found NUL bytes, as a copy leaves that was broken off; copy "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -12,6 +11,7 @@ from typing_extensions import Self
 from nbutils.params.base import StageParameters
 from nbutils.params.cutting import MAX_CHUNKS, Cutting, Truncation
 
+LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6  # of a class: losses of both fit into a float32
 HIGHEST_USUAL_RATE = 1e-4
 HIGHEST_LORA_RATE = 1e-3  # the pretrained weights stay as they are
 MOST_USUAL_EPOCHS = 8
@@ -179,7 +179,10 @@ class FineTuneParams(StageParameters):
             )
         for name, weight in weights.items():
             if not _is_weight(weight):
-                raise ValueError(f"weight of {name!r}: expected a number above 0, found {weight!r}")
+                raise ValueError(
+                    f"weight of {name!r}: expected a number from {LEAST_WEIGHT:g} to "
+                    f"{MOST_WEIGHT:g}, found {weight!r}"
+                )
         return {str(name): float(weight) for name, weight in weights.items()}
 
     @model_validator(mode="after")
@@ -234,15 +237,12 @@ class FineTuneParams(StageParameters):
 def _as_mapping(value: Any) -> dict[Any, Any] | None:
     """Return a mapping, or the one that a string from the command line holds; None: it is none."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        import yaml
+        from nbutils.params.strict_yaml import parse_value
 
-        try:
-            value = yaml.safe_load(value)
-        except yaml.YAMLError:
-            return None
+        value = parse_value(value)
     return value if isinstance(value, dict) else None
 
 
 def _is_weight(value: Any) -> bool:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and value > 0
+    return is_number and LEAST_WEIGHT <= value <= MOST_WEIGHT

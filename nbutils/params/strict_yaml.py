@@ -14,6 +14,7 @@ from nbutils.artifacts import NOTEBOOKS
 from nbutils.errors import ParameterError, suggest
 
 MERGE = "tag:yaml.org,2002:merge"
+TEXT = "tag:yaml.org,2002:str"
 LARGEST_STUDY_FILE = 1_000_000  # bytes; a study file is a page of text
 
 
@@ -116,7 +117,11 @@ def parse_value(text: str) -> Any:
 
 
 class StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses duplicate keys, aliases and merge keys."""
+    """SafeLoader that refuses duplicate keys, aliases and merge keys; keys are text as written.
+
+    YAML 1.1 takes the keys `yes`, `no`, `on` and `off` for truth values and `1_0` for ten; here
+    keys are names of parameters and labels.
+    """
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse an alias."""
@@ -132,9 +137,10 @@ class StrictLoader(yaml.SafeLoader):
             if key_node.tag == MERGE:
                 line = key_node.start_mark.line + 1
                 raise yaml.YAMLError(f"merge keys are not read in a study file (line {line})")
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, (list, dict)):
+            if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.YAMLError(f"a key must be a word (line {key_node.start_mark.line + 1})")
+            key_node.tag = TEXT
+            key = self.construct_object(key_node)
             if key in seen:
                 line = key_node.start_mark.line + 1
                 raise yaml.YAMLError(f"key {key!r} stands twice (line {line})")
@@ -153,7 +159,7 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     with suppress(ValueError):  # YAML 1.1 reads 1e-4 as text, YAML 1.2 as a number
         float(text)
         style = style or "'"
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    return dumper.represent_scalar(TEXT, text, style=style)
 
 
 def _represent_list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:

@@ -155,6 +155,7 @@ def fine_tune(
         cutting=recipe.cutting,
         precision=history.precision,
         thresholds=thresholds,
+        reads_pairs=examples.text_pairs is not None,
         history=history,
         params=recipe,
     )

@@ -16,6 +16,7 @@ from nbutils.batching import encode_texts
 from nbutils.checkpoints.loading import quiet_transformers
 from nbutils.chunks import head_size
 from nbutils.described import Described, name_some
+from nbutils.errors import DataError
 from nbutils.label_sets import BETWEEN, NO_LABEL, BoolArray, to_sets
 from nbutils.params.cutting import Cutting
 from nbutils.prediction import predict_logits, softmax
@@ -90,6 +91,8 @@ class Classifier(Described):
         ``fp32`` or ``bf16``, as it was trained.
     thresholds
         From which probability on each label is given; none: the most probable is.
+    reads_pairs
+        Whether it was trained on pairs of texts; none: nobody wrote that down.
     turn
         Held by whoever uses the model: predictions may be asked for from several threads.
     """
@@ -100,6 +103,7 @@ class Classifier(Described):
     cutting: Cutting
     precision: str
     thresholds: Thresholds | None = None
+    reads_pairs: bool | None = None
     turn: Turn = field(default_factory=Turn, repr=False, compare=False)
 
     _title = "Fine-tuned classifier"
@@ -128,8 +132,11 @@ class Classifier(Described):
         Raises
         ------
         DataError
-            `texts` is a single string or holds something else than strings.
+            `texts` is a single string or holds something else than strings; or the model was
+            trained on pairs and these are none.
         """
+        if self.reads_pairs and text_pairs is None:
+            raise DataError("text_pairs: the model was trained on pairs; give a second text each")
         encoded = encode_texts(texts, self.tokenizer, cutting=self.cutting, text_pairs=text_pairs)
         with self.turn:
             logits = predict_logits(self.model, encoded, precision=self.precision)
@@ -179,7 +186,8 @@ class Classifier(Described):
             "head_tail": {"head_tokens": head_size(cutting.max_length - specials)},
             "chunks": {"overlap": cutting.overlap(specials), "pooling": "mean of logits"},
         }
-        return cutting.as_dict() | how[cutting.truncation] | {"precision": self.precision}
+        pairs = {} if self.reads_pairs is None else {"pairs": self.reads_pairs}
+        return cutting.as_dict() | how[cutting.truncation] | {"precision": self.precision} | pairs
 
     def _decision(self) -> dict[str, Any]:
         """Return what another program has to know, to give the labels that this one does."""

@@ -26,7 +26,8 @@ def describe_fit(history: History, *, params: FineTuneParams) -> str:
         return "No step was made."
     recent = history.losses[-TAIL:]
     train_loss = sum(recent) / len(recent)
-    if train_loss > NEAR_GUESSING * history.label_entropy:
+    least = history.least_loss  # even of a model that knows it all, where labels are smoothed
+    if train_loss - least > NEAR_GUESSING * (history.label_entropy - least):
         return _underfitting(history, train_loss, params)
     if not history.validations:
         return (

@@ -207,7 +207,7 @@ def read_splits(given: Any, labels: Any, validation: Any) -> tuple[Examples, Exa
     Raises
     ------
     DataError
-        As for `read_examples`; or a mapping has no `train`.
+        As for `read_examples`; or a mapping has no `train`, or only one split has pairs.
     """
     if isinstance(given, Mapping):
         if "train" not in given:
@@ -215,7 +215,15 @@ def read_splits(given: Any, labels: Any, validation: Any) -> tuple[Examples, Exa
         validation = given.get("validation") if validation is None else validation
         given = given["train"]
     train = read_examples(given, labels)
-    return train, None if validation is None else read_examples(validation)
+    held_out = None if validation is None else read_examples(validation)
+    if held_out is not None and (train.text_pairs is None) != (held_out.text_pairs is None):
+        names = ("training", "validation")
+        without, with_pairs = names if train.text_pairs is None else names[::-1]
+        raise DataError(
+            f"text_pair: {with_pairs} texts have a second text each and {without} texts have "
+            "none; give it to both, or drop the column text_pair"
+        )
+    return train, held_out
 
 
 def find_classes(examples: Examples) -> Classes:
@@ -286,13 +294,6 @@ def _translated(examples: Examples, classes: Classes) -> Sequence[Labels]:
         )
     sets = [tuple(by_name[name] for name in own) for own in named]
     return sets if several else [own[0] for own in sets]
-
-
-def label_entropy(labels: NDArray[np.integer[Any]]) -> float:
-    """Return the entropy of the class shares of `labels` (N,) in nats; 0 for one class."""
-    shares = np.bincount(labels) / max(1, len(labels))
-    shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum())
 
 
 def check_trainable(batches: LabelledBatches, classes: Classes) -> None:

@@ -47,7 +47,8 @@ class History(Described):
     """The records of a training and how it ended.
 
     `label_entropy` is the loss, in nats, of a model that has learnt the class shares of the
-    training split and nothing else. `batch_tokens` is how many tokens, padding included, a forward
+    training split and nothing else, `least_loss` that of one that knows each label (0 unless
+    labels are smoothed). `batch_tokens` is how many tokens, padding included, a forward
     pass had at most at the end, `notes` what happened on the way that a reader should know.
     `dynamics` is the probability of the given label, shape (epochs, training texts); see
     `nbutils.training.dynamics`.
@@ -59,6 +60,7 @@ class History(Described):
     stopped: str = "all epochs done"
     total_steps: int = 0
     label_entropy: float = 0.0
+    least_loss: float = 0.0
     seconds: float = 0.0
     device: str = "cpu"
     precision: str = "fp32"

@@ -31,7 +31,7 @@ from nbutils.training.limits import (
     plan_steps,
 )
 from nbutils.training.machine import choose_precision, keep_pages, peak_memory_mib
-from nbutils.training.objective import make_objective
+from nbutils.training.objective import describe_scale, make_objective
 from nbutils.training.optimizer import build_optimizer, gradient_norm, scheduled_rate, step_clipped
 from nbutils.training.pitfalls import LossWatch
 from nbutils.training.rescue import rescue
@@ -95,9 +95,11 @@ class Training:
             device=self.device,
             precision=self.precision,
             label_entropy=self.objective.label_entropy,
-            notes=describe_ignored(
-                params, has_validation=validation is not None and len(validation.labels) > 0
-            ),
+            least_loss=self.objective.least,
+            notes=[
+                *describe_scale(self.objective, names),
+                *describe_ignored(params, has_validation=self._has_validation()),
+            ],
         )
         self.dynamics = Dynamics(
             n_texts=len(train.labels),
@@ -253,8 +255,11 @@ class Training:
         """Return the learning rate of a step, counted from 0."""
         return scheduled_rate(step, total_steps=self.history.total_steps, params=self.params)
 
+    def _has_validation(self) -> bool:
+        return self.validation is not None and len(self.validation.labels) > 0
+
     def _validate(self) -> None:
-        if self.validation is None or not len(self.validation.labels):
+        if self.validation is None or not self._has_validation():
             return
         last = self.history.steps[-1]
         logits = predict_logits(self.model, self.validation.encoded, precision=self.precision)
@@ -266,11 +271,12 @@ class Training:
             self.watcher.on_validation(self.history)
 
     def _keep_if_best(self, record: ValidationRecord) -> None:
-        rank = rank_validation(record, self.params.selection_metric)
-        if self.best_rank is not None and rank <= self.best_rank:
-            self.without_gain += 1
+        rank, best = rank_validation(record, self.params.selection_metric), self.best_rank
+        # A surer state of the same score is kept, but is no better score to go on for.
+        self.without_gain = 0 if best is None or rank[0] > best[0] else self.without_gain + 1
+        if best is not None and rank <= best:
             return
-        self.best_rank, self.without_gain = rank, 0
+        self.best_rank = rank
         self.history.best_step = record.step
         self.best_state = {
             name: tensor.detach().to("cpu", copy=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,10 +21,10 @@ from nbutils.errors import ParameterError, suggest
 from nbutils.metrics import confusion_matrix
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction import cross_entropy
-from nbutils.training.examples import label_entropy
 
 Rows = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+MOST_LISTED = 4  # weights that are told one by one
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,16 @@ class Objective(Protocol):
         Loss, in nats, of a model that knows nothing: logits of 0.
     label_entropy
         Loss, in nats, of a model that has learnt how frequent each label is and nothing else.
+    least
+        Loss, in nats, of a model that knows each label: 0, unless labels are smoothed.
+    weights
+        Of K labels, as the loss has them; none: all alike.
     """
 
     guessing: float
     label_entropy: float
+    least: float
+    weights: NDArray[Any] | None
 
     def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the summed loss of B texts, given logits (B, K) in float32 and their labels."""
@@ -131,7 +137,11 @@ def _weights_by_name(weights: Mapping[str, float], names: Sequence[str]) -> Floa
 class SingleLabel:
     """Cross-entropy of one choice among K classes.
 
-    A class weight multiplies the loss of the class's texts; the mean is over the weights.
+    A class weight multiplies the loss of the class's texts; the mean is over the weights. Label
+    smoothing by s takes s of the target from the label and shares it out among all classes. Of
+    both at once torch makes another loss: it weights each class's share of the target, so that
+    the texts of a frequent class pull towards a rare one (0.96 and 0.04 of the texts, balanced,
+    s = 0.1: every text is given the rare class). Here the weight stays that of the text's class.
     """
 
     def __init__(
@@ -145,20 +155,20 @@ class SingleLabel:
     ) -> None:
         self.labels, self.smoothing = labels, smoothing
         # in the loss they are float32 too: the mean of equal losses is that loss
-        self.weights = None if weights is None else weights.astype(np.float32)
+        self.weights: NDArray[Any] | None = None if weights is None else weights.astype(np.float32)
         self.tensor = _to_device(weights, device)
+        counts = np.bincount(labels, minlength=n_labels) * (1.0 if weights is None else weights)
         self.guessing = math.log(n_labels)
-        self.label_entropy = label_entropy(labels.astype(np.int64))
+        shares = counts / max(counts.sum(), 1e-12)
+        self.label_entropy = float(_entropy(_smooth(shares, smoothing)))
+        self.least = float(_entropy(_smooth(np.eye(n_labels)[0], smoothing)))
 
     def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the summed loss of a part of a batch; see `Objective`."""
-        return F.cross_entropy(
-            logits,
-            labels,
-            weight=self.tensor,
-            label_smoothing=self.smoothing,
-            reduction="sum",
-        )
+        if self.tensor is None:
+            return F.cross_entropy(logits, labels, label_smoothing=self.smoothing, reduction="sum")
+        losses = F.cross_entropy(logits, labels, label_smoothing=self.smoothing, reduction="none")
+        return (self.tensor[labels] * losses).sum()
 
     def weight_of(self, rows: Rows) -> float:
         """Return the sum of the class weights of these rows."""
@@ -180,9 +190,10 @@ class SingleLabel:
 class MultiLabel:
     """Binary cross-entropy of K labels, each with a sigmoid; the mean is over texts and labels.
 
-    A weight multiplies the loss where a text has the label (torch's `pos_weight`) and leaves it
+    A weight multiplies the loss where a text has the label (as torch's `pos_weight`) and leaves it
     where it has not; ``balanced`` is the ratio of texts without the label to texts with it.
-    Label smoothing by s turns the targets 1 and 0 into 1 - s/2 and s/2.
+    Label smoothing by s turns the targets 1 and 0 into 1 - s/2 and s/2; the weight stays that of
+    the label as it was.
     """
 
     def __init__(
@@ -195,18 +206,23 @@ class MultiLabel:
         device: str,
     ) -> None:
         self.n_labels, self.smoothing = n_labels, smoothing
+        self.weights: NDArray[Any] | None = weights
         self.tensor = _to_device(weights, device)
-        shares = labels.mean(axis=0) * (1 - smoothing) + smoothing / 2
-        present = shares if weights is None else shares * weights
-        self.guessing = math.log(2) * float((present + 1 - shares).mean())
-        self.label_entropy = float(_binary_entropy(present, 1 - shares).mean())
+        shares, half = labels.mean(axis=0), smoothing / 2
+        weighted, others = shares if weights is None else shares * weights, 1 - shares
+        present = weighted * (1 - half) + others * half
+        absent = weighted * half + others * (1 - half)
+        total = float((weighted + others).mean())
+        self.guessing = math.log(2) * total
+        self.label_entropy = float(_constant_loss(present, absent).mean())
+        self.least = total * float(_entropy(np.array([half, 1 - half])))
 
     def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the summed loss of a part of a batch; see `Objective`."""
-        targets = labels.to(logits.dtype) * (1 - self.smoothing) + self.smoothing / 2
-        return F.binary_cross_entropy_with_logits(
-            logits, targets, pos_weight=self.tensor, reduction="sum"
-        )
+        given = labels.to(logits.dtype)
+        weights = None if self.tensor is None else 1 + given * (self.tensor - 1)
+        targets = given * (1 - self.smoothing) + self.smoothing / 2
+        return F.binary_cross_entropy_with_logits(logits, targets, weight=weights, reduction="sum")
 
     def weight_of(self, rows: Rows) -> float:
         """Return the number of pairs of text and label."""
@@ -226,6 +242,25 @@ class MultiLabel:
         )
 
 
+def describe_scale(objective: Objective, label_names: Sequence[str]) -> list[str]:
+    """Return a sentence on why training and validation losses are no twins; none: they are."""
+    said = []
+    if objective.weights is not None:
+        order = np.argsort(objective.weights, kind="stable")
+        few = len(order) <= MOST_LISTED
+        named = [f"{objective.weights[k]:.3g} for {label_names[k]}" for k in order]
+        listed = ", ".join(named) if few else f"{named[0]} to {named[-1]}"
+        said.append(f"weighted ({listed})")
+    if objective.least > 0:
+        said.append(f"smoothed (never below {objective.least:.2f})")
+    if not said:
+        return []
+    return [
+        f"The training loss is {' and '.join(said)}, the validation loss is not: "
+        "the height of one says nothing about that of the other."
+    ]
+
+
 def sigmoid(logits: FloatArray) -> FloatArray:
     """Return the probability of each label, each for itself, shape (N, K)."""
     from scipy.special import expit
@@ -233,11 +268,22 @@ def sigmoid(logits: FloatArray) -> FloatArray:
     return np.asarray(expit(logits), np.float64)
 
 
-def _binary_entropy(present: FloatArray, absent: FloatArray) -> FloatArray:
+def _smooth(shares: FloatArray, smoothing: float) -> FloatArray:
+    return np.asarray(shares * (1 - smoothing) + smoothing / len(shares), np.float64)
+
+
+def _entropy(shares: FloatArray) -> FloatArray:
+    """Return the entropy along the first axis, in nats."""
+    from scipy.special import entr
+
+    return np.asarray(entr(shares).sum(axis=0), np.float64)
+
+
+def _constant_loss(present: FloatArray, absent: FloatArray) -> FloatArray:
     """Return the least loss of one constant answer to questions of these weights of yes and no."""
     total = present + absent
-    share = np.clip(present / np.maximum(total, 1e-12), 1e-12, 1 - 1e-12)
-    return np.asarray(-(present * np.log(share) + absent * np.log(1 - share)), np.float64)
+    share = present / np.maximum(total, 1e-12)
+    return np.asarray(total * _entropy(np.stack([share, 1 - share])), np.float64)
 
 
 def _to_device(weights: FloatArray | None, device: str) -> torch.Tensor | None:

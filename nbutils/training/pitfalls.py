@@ -156,6 +156,13 @@ def check_label_sets(indicators: NDArray[np.integer], label_names: Sequence[str]
         )
 
 
+NOT_THE_RATE = (
+    "no weight was changed before it, so it is not the learning rate: look for NaN in the "
+    "checkpoint's weights and for extreme fine_tune.class_weights, or set fine_tune.precision to "
+    "fp32"
+)
+
+
 class LossWatch:
     """Stops a training whose loss is not a number any more or has run away.
 
@@ -185,7 +192,7 @@ class LossWatch:
         if not math.isfinite(loss) or not math.isfinite(gradient_norm):
             raise TrainingDivergedError(
                 f"step {step}: the loss is {loss:g} and the gradient norm {gradient_norm:g}; "
-                f"{self._advice()}"
+                f"{self._advice() if step > 1 else NOT_THE_RATE}"
             )
         self.recent.append(loss)
         if step <= FIRST_STEPS:  # a badly drawn head may begin far above guessing

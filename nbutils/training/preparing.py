@@ -52,6 +52,9 @@ def _take_over(
     if params.gradient_checkpointing:
         # The second computation of a layer must drop what the first one dropped: torch sees to it
         # for its own random numbers, not for ours.
+        if getattr(model.config, "use_cache", False):  # of generation; transformers warns of both
+            given_back.callback(setattr, model.config, "use_cache", True)
+            model.config.use_cache = False
         _use_checkpointing(model)
         given_back.callback(_switch(model, "disable"))
         return None

@@ -152,8 +152,10 @@ def _check_range(bounds: tuple[float, float], steps: int) -> None:
     low, high = bounds
     if not 0 < low < high:
         raise ParameterError(f"bounds: expected 0 < low < high, found {low:g} and {high:g}")
-    if steps < FEWEST_STEPS:
-        raise ParameterError(f"steps: expected at least {FEWEST_STEPS}, found {steps}")
+    if not isinstance(steps, int) or steps < FEWEST_STEPS:
+        raise ParameterError(
+            f"steps: expected a whole number of at least {FEWEST_STEPS}, found {steps!r}"
+        )
 
 
 def propose_rate(history: History) -> RangeTest:

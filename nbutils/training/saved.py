@@ -10,6 +10,7 @@ import numpy as np
 
 from nbutils.artifacts import read_json
 from nbutils.checkpoints.checks import check_checkpoint
+from nbutils.checkpoints.heads import HEAD
 from nbutils.checkpoints.loading import load_classifier, load_tokenizer
 from nbutils.errors import CheckpointError, DataError, ParameterError
 from nbutils.label_sets import Task
@@ -21,7 +22,6 @@ from nbutils.training.examples import Classes
 from nbutils.training.machine import choose_device
 
 MODEL = "model"  # the classifier's folder in that of a fine_tune stage
-HEAD = "ForSequenceClassification"
 TASKS: dict[str, Task] = {
     "single_label_classification": "single_label",
     "multi_label_classification": "multi_label",
@@ -63,7 +63,9 @@ def load_fine_tuned(directory: str | Path, *, trust_remote_code: bool = False) -
         trust_remote_code=trust_remote_code,
     )
     model = model.to(choose_device()).eval()
-    return Classifier(model, tokenizer, classes, cutting, precision, thresholds)
+    pairs = how.get("pairs")
+    reads_pairs = pairs if isinstance(pairs, bool) else None  # an older version did not say
+    return Classifier(model, tokenizer, classes, cutting, precision, thresholds, reads_pairs)
 
 
 def load_cutting(directory: str | Path) -> Cutting:
