@@ -12,7 +12,7 @@ NEAR_GUESSING = 0.9  # of the loss of knowing the class shares alone
 TAIL = 10  # steps that the last training loss is taken over
 
 
-def describe_fit(history: History, *, params: FineTuneParams) -> str:
+def describe_fit(history: History, *, params: FineTuneParams | None = None) -> str:
     """Return a sentence that says whether the model overfits, underfits or neither.
 
     Parameters
@@ -20,7 +20,8 @@ def describe_fit(history: History, *, params: FineTuneParams) -> str:
     history
         Of a finished training.
     params
-        Of that training: they decide which learning rates are usual.
+        Of that training: they decide which learning rates are usual. None: those of a training of
+        all weights.
     """
     if not history.steps:
         return "No step was made."
@@ -28,7 +29,7 @@ def describe_fit(history: History, *, params: FineTuneParams) -> str:
     train_loss = sum(recent) / len(recent)
     least = history.least_loss  # even of a model that knows it all, where labels are smoothed
     if train_loss - least > NEAR_GUESSING * (history.label_entropy - least):
-        return _underfitting(history, train_loss, params)
+        return _underfitting(history, train_loss, params or _plain(history))
     if not history.validations:
         return (
             f"The training loss ends at {train_loss:.2f}. Without a validation split nobody can "
@@ -51,6 +52,11 @@ def _underfitting(history: History, train_loss: float, params: FineTuneParams) -
         f"Underfitting: the training loss ends at {train_loss:.2f}, and knowing the class shares "
         f"alone gives {history.label_entropy:.2f}. {advice}"
     )
+
+
+def _plain(history: History) -> FineTuneParams:
+    rate = max(record.learning_rate for record in history.steps)
+    return FineTuneParams.of({"learning_rate": rate})
 
 
 def _lower(params: FineTuneParams) -> str:
