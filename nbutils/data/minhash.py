@@ -57,11 +57,11 @@ def find_near_groups(
     for keys in _band_keys(texts, lengths, _banding(threshold), seed):
         left, right = _candidates(keys)
         # Texts that are in one group already need no further proof.
-        fresh = (group[left] != group[right]) & ~np.isin(left * len(texts) + right, refused)
+        fresh = (group[left] != group[right]) & ~_are_among(left * len(texts) + right, refused)
         left, right = left[fresh], right[fresh]
         alike = compare_pairs(texts, lengths, left, right)
         near = alike >= threshold
-        refused = np.append(refused, left[~near] * len(texts) + right[~near])
+        refused = np.sort(np.append(refused, left[~near] * len(texts) + right[~near]))
         if near.any():
             found.append((left[near], right[near], alike[near]))
             group = _merge(group, left[near], right[near])
@@ -138,8 +138,22 @@ def _candidates(keys: Hashes) -> tuple[Positions, Positions]:
         pairs.append((order[near], order[near + step]))
     one, other = (np.concatenate(side) for side in zip(*pairs, strict=True))
     left, right = np.minimum(one, other), np.maximum(one, other)
-    both = np.unique((left * len(keys) + right)[left < right])
+    both = _distinct((left * len(keys) + right)[left < right])
     return both // len(keys), both % len(keys)
+
+
+def _distinct(values: Positions) -> Positions:
+    # numpy.unique, also inside of isin, hashes integers since numpy 2.3: some hundred times slower.
+    ordered = np.sort(values)
+    return ordered[np.append(ordered[1:] != ordered[:-1], True)] if len(ordered) else ordered
+
+
+def _are_among(values: Positions, ordered: Positions) -> npt.NDArray[np.bool_]:
+    """Return for each value whether it is among ordered ones, shape of `values`."""
+    if not len(ordered):
+        return np.zeros(len(values), dtype=bool)
+    places = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return np.asarray(ordered[places] == values)
 
 
 def compare_pairs(
