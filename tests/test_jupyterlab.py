@@ -31,7 +31,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy_project(tmp_path_factory.mktemp("project"))
     notebook = folder / "notebooks" / "02_fine_tune.ipynb"
     source = notebook.read_text(encoding="utf-8")
-    for before, after in (("epochs: int = 3 ", "epochs: int = 200 "), ("= 128 ", "= 32 ")):
+    for before, after in (("epochs: int = 3 ", "epochs: int = 100 "), ("= 128 ", "= 32 ")):
         assert source.count(before) == 1
         source = source.replace(before, after)
     notebook.write_text(source, encoding="utf-8")
