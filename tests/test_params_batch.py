@@ -111,6 +111,6 @@ def test_home_folder_is_written_so_that_a_shell_finds_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = project.parent
-    monkeypatch.setattr(Path, "home", lambda: home)
+    monkeypatch.setenv("HOME", str(home))
     command = describe_batch(FineTuneParams.of({}), study_path("mine")).command
     assert command.startswith(f"cd ~/{project.name} && ")

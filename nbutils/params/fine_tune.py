@@ -11,7 +11,7 @@ from typing_extensions import Self
 from nbutils.params.base import StageParameters
 from nbutils.params.cutting import MAX_CHUNKS, Cutting, Truncation
 
-LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6  # of a class: losses of both fit into a float32
+LEAST_WEIGHT, MOST_WEIGHT = 1e-20, 1e20  # of a class: losses of both fit into a float32
 HIGHEST_USUAL_RATE = 1e-4
 HIGHEST_LORA_RATE = 1e-3  # the pretrained weights stay as they are
 MOST_USUAL_EPOCHS = 8
