@@ -2,7 +2,7 @@
 
 A digest of it is a part of each stage's key, so that other code makes the stage anew. Code that a
 person edits, in cells and in modules beside a notebook, counts by its statements; a module of this
-library counts by its text, which is read some hundred times faster than it is parsed.
+library counts by its text, which is read many times faster than it is parsed.
 """
 
 from __future__ import annotations

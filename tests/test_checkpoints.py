@@ -214,3 +214,15 @@ def test_head_of_other_classes_is_drawn_anew_and_follows_the_seed(
     assert not torch.equal(drawn[0], drawn[2])
     assert not torch.equal(drawn[0], head)
     assert float(drawn[0].std()) == pytest.approx(model.config.initializer_range, rel=0.5)
+
+
+def test_classes_that_differ_in_case_alone_keep_their_own_outputs(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    model = load_classifier(str(tiny_bert), label_names=["A", "a"])
+    head = model.classifier.weight.detach().clone()
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "cases"))
+    model.save_pretrained(folder)
+    for names, order in ((["A", "a"], [0, 1]), (["a", "A"], [1, 0])):
+        found = load_classifier(str(folder), label_names=names).classifier.weight
+        assert torch.equal(found, head[order])

@@ -144,6 +144,12 @@ def test_guessing_and_shares_are_the_loss_of_models_that_do_so(
     assert loss(constant) == pytest.approx(objective.label_entropy, rel=1e-3)
 
 
+def test_scale_of_all_weights_changes_no_share() -> None:
+    labels, _ = draw(several=False)
+    plain, tiny = (make(labels, class_weights=dict.fromkeys(NAMES, w)) for w in (1.0, 1e-20))
+    assert tiny.label_entropy == pytest.approx(plain.label_entropy)
+
+
 @pytest.mark.parametrize("several", [False, True])
 def test_what_makes_a_training_loss_another_one_is_said(several: bool) -> None:
     labels, _ = draw(several)

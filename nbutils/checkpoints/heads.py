@@ -39,22 +39,30 @@ def fit_head(model: PreTrainedModel, known: Sequence[str], label_names: Sequence
     known
         The classes of the head that the checkpoint has, in its order; none: it has no head.
     label_names
-        The K classes that are wanted. Upper and lower case are the same name.
+        The K classes that are wanted. Names that differ in case alone are the same, unless a name
+        of exactly this case is among them.
     """
-    if len(known) != len(label_names):
-        return  # loading has drawn it anew
-    places = {name.casefold(): k for k, name in enumerate(known)}
-    order = [places.get(name.casefold(), -1) for name in label_names]
     layer = _output_layer(model, len(label_names))
-    if layer is None or order == list(range(len(known))):
-        return
-    if sorted(order) == list(range(len(known))):
+    if layer is None or len(known) != len(label_names):
+        return  # loading has drawn it anew
+    order = _find_order(known, label_names)
+    if order is not None:
         _reorder(layer, order)
     else:
         spread = getattr(model.config, "initializer_range", USUAL_SPREAD)
         layer.weight.data.normal_(0.0, spread)
         if layer.bias is not None:
             layer.bias.data.zero_()
+
+
+def _find_order(known: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
+    """Return where each wanted class is among the known ones; None: they are not the same."""
+    for spell in (str, str.casefold):  # of "A" and "a" each is itself
+        places = {spell(name): k for k, name in enumerate(known)}
+        order = [places.get(spell(name), -1) for name in wanted]
+        if sorted(order) == list(range(len(known))):
+            return order
+    return None
 
 
 def _output_layer(model: PreTrainedModel, n_labels: int) -> torch.nn.Linear | None:

@@ -24,6 +24,7 @@ from nbutils.prediction import cross_entropy
 
 Rows = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+TINY = float(np.finfo(np.float64).tiny)
 MOST_LISTED = 4  # weights that are told one by one
 
 
@@ -159,7 +160,7 @@ class SingleLabel:
         self.tensor = _to_device(weights, device)
         counts = np.bincount(labels, minlength=n_labels) * (1.0 if weights is None else weights)
         self.guessing = math.log(n_labels)
-        shares = counts / max(counts.sum(), 1e-12)
+        shares = counts / max(counts.sum(), TINY)
         self.label_entropy = float(_entropy(_smooth(shares, smoothing)))
         self.least = float(_entropy(_smooth(np.eye(n_labels)[0], smoothing)))
 
@@ -220,7 +221,7 @@ class MultiLabel:
     def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the summed loss of a part of a batch; see `Objective`."""
         given = labels.to(logits.dtype)
-        weights = None if self.tensor is None else 1 + given * (self.tensor - 1)
+        weights = None if self.tensor is None else torch.where(labels > 0, self.tensor, 1.0)
         targets = given * (1 - self.smoothing) + self.smoothing / 2
         return F.binary_cross_entropy_with_logits(logits, targets, weight=weights, reduction="sum")
 
@@ -282,7 +283,7 @@ def _entropy(shares: FloatArray) -> FloatArray:
 def _constant_loss(present: FloatArray, absent: FloatArray) -> FloatArray:
     """Return the least loss of one constant answer to questions of these weights of yes and no."""
     total = present + absent
-    share = present / np.maximum(total, 1e-12)
+    share = present / np.maximum(total, TINY)
     return np.asarray(total * _entropy(np.stack([share, 1 - share])), np.float64)
 
 
