@@ -33,6 +33,7 @@ LAST_ARTIFACT = {
     "benchmark": "metrics.json",
 }
 STAGE_FILE = "stage.json"
+PREPROCESSING_FILE = "nbutils.json"  # beside the weights of a saved model: how it reads texts
 CHECKPOINTS = "checkpoints"  # in a fine_tune folder, until its training is safe: states of it
 KEY_LENGTH = 16  # hex digits, 64 bits
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")  # of a stage

@@ -10,15 +10,16 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable
+import tokenize
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 
 import nbutils
 from nbutils.artifacts import digest, project_dir
 from nbutils.errors import DataError
+from nbutils.imports import REMEMBERED, all_imported, names_from, parse_cell, resolve
 
-REMEMBERED = 1024  # texts, of which keys of all stages are made: they reach nearly the same modules
 IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(nbutils[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)|import[ \t]+(.*))", re.M
 )
@@ -46,18 +47,38 @@ def code_fingerprint(notebook: Path) -> str:
         cells = ["".join(cell["source"]) for cell in found if cell["cell_type"] == "code"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{notebook}: expected a notebook (nbformat 4); {error!r}") from None
-    reached = _library_sources(set().union(*map(_modules_of_cell, cells)))
+    own = dict(_own_sources(cells, (Path.cwd(), notebook.parent, project_dir())))
+    texts = [*cells, *own.values()]
+    reached = _library_sources(set().union(*map(_library_names, texts)))
     sources = {"": "\n".join(_normal_form(cell) for cell in cells), **reached}
-    folders = (Path.cwd(), notebook.parent, project_dir())
-    own = sorted(frozenset().union(*map(_all_imported, cells)))
-    while own:
-        name = own.pop()
-        path = _own_module(name, folders)
-        if name not in sources and path is not None:
-            text = path.read_text(encoding="utf-8")
-            sources[name] = _normal_form(text)
-            own.extend(sorted(_all_imported(text)))
+    sources |= {name: _normal_form(text) for name, text in own.items()}
     return digest(sorted(sources.items()))
+
+
+def _own_sources(cells: list[str], folders: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each module beside a notebook that its cells reach."""
+    waiting, seen = sorted(set().union(*map(all_imported, cells))), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name.split(".")[0] == "nbutils":
+            continue
+        seen.add(name)
+        if "." in name:  # a package is run before what is in it
+            waiting.append(name.rpartition(".")[0])
+        path = _own_module(name, folders)
+        if path is not None:
+            text = _read(path)
+            yield name, text
+            package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+            waiting.extend(sorted(resolve(found, package) for found in all_imported(text)))
+
+
+def _read(path: Path) -> str:
+    try:
+        with tokenize.open(path) as file:  # in the encoding that it declares
+            return file.read()
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: expected Python in UTF-8; {error}") from None
 
 
 def library_fingerprint(*modules: str) -> str:
@@ -77,10 +98,8 @@ def _library_sources(modules: set[str]) -> dict[str, str]:
     return sources
 
 
-def _own_module(name: str, folders: Iterable[Path]) -> Path | None:
-    if name.split(".")[0] == "nbutils":
-        return None
-    for place in (folder.joinpath(*name.split(".")) for folder in folders):
+def _own_module(name: str, folders: tuple[Path, ...]) -> Path | None:
+    for place in (folder.joinpath(*name.split(".")) for folder in folders if name):
         for path in (place / "__init__.py", place.with_suffix(".py")):
             if path.is_file():
                 return path
@@ -89,63 +108,26 @@ def _own_module(name: str, folders: Iterable[Path]) -> Path | None:
 
 @lru_cache(maxsize=REMEMBERED)
 def _normal_form(source: str) -> str:
-    for spell in (str, _without_magics):
-        try:
-            return ast.dump(ast.parse(spell(source)))
-        except SyntaxError:  # a magic or a shell line
-            continue
-    return source.strip()
+    tree = parse_cell(source)
+    return source.strip() if tree is None else ast.dump(tree)
 
 
-def _without_magics(source: str) -> str:
-    from IPython.core.inputtransformer2 import TransformerManager  # slow, and seldom needed
-
-    return str(TransformerManager().transform_cell(source))
-
-
-def _modules_of_cell(source: str) -> set[str]:
-    found = {name for name in _all_imported(source) if name.startswith("nbutils.")}
+def _library_names(source: str) -> set[str]:
+    """Return the modules of this library that a cell, or a module beside it, may import."""
+    found = {name for name in all_imported(source) if name.startswith("nbutils.")}
     whole = re.search(r"^\s*(import nbutils\b|from nbutils import \*)", source, re.MULTILINE)
     return found | set(nbutils.HOMES.values()) if whole else found
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _all_imported(source: str) -> frozenset[str]:
-    """Return what a source may import: of `from a import b` both `a` and `a.b`."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        lines = (line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
-        try:
-            tree = ast.parse("\n".join(lines))
-        except SyntaxError:
-            return frozenset()
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.update(_names_from(node.module, (alias.name for alias in node.names)))
-    return frozenset(found)
-
-
-@lru_cache(maxsize=REMEMBERED)
 def _library_imports(text: str) -> frozenset[str]:
-    """Return what a module of this library may import of it, as `_all_imported` would."""
+    """Return what a module of this library may import of it, as `all_imported` would."""
     found: set[str] = set()
     for module, names, whole in IMPORT.findall(text):
         if module:
-            found.update(_names_from(module, re.findall(r"\w+", names)))
+            found.update(names_from(module, re.findall(r"\w+", names)))
         found.update(re.findall(r"\bnbutils\.[\w.]+", whole))
     return frozenset(found)
-
-
-def _names_from(module: str, names: Iterable[str]) -> set[str]:
-    names = set(names)
-    found = {module} | {f"{module}.{name}" for name in names}
-    if module == "nbutils":  # public names live elsewhere, loaded at first use
-        found |= {nbutils.HOMES[name] for name in names & set(nbutils.HOMES)}
-    return found
 
 
 @cache

@@ -14,6 +14,7 @@ SAYINGS = re.compile(
     "|could not create a memory object|could not create a primitive(?! desc)|status_alloc_failed",
     re.IGNORECASE,
 )
+MOST_SAID = 200  # characters
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -21,6 +22,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and SAYINGS.search(str(error)) is not None
+
+
+def say_shortage(error: BaseException) -> str:
+    """Return what such an error said, for the end of a sentence: it may be of something else."""
+    said = " ".join(str(error).split())[:MOST_SAID]
+    return f" (the error was: {said})" if said else ""
 
 
 def release_memory(device: str) -> None:

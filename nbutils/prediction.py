@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nbutils.batching import Encoded, pass_tokens, sorted_batches
 from nbutils.encoder.swap import fast_encoder, refresh_encoder
 from nbutils.errors import NbutilsError
-from nbutils.memory import is_out_of_memory, release_memory
+from nbutils.memory import is_out_of_memory, release_memory, say_shortage
 from nbutils.threads import Workers
 
 if TYPE_CHECKING:
@@ -117,35 +117,40 @@ def predict_all(
     NbutilsError
         A single text does not fit into memory.
     """
+    shortages: list[str] = []
     with Workers(device) as workers:
         batches = sorted_batches(lengths, batch_tokens=pass_tokens(device))
-        tried = workers.map(lambda rows: _too_large(predict, rows), batches)
+        tried = workers.map(lambda rows: _too_large(predict, rows, shortages), batches)
     while failed := [rows for rows in tried if len(rows)]:
         release_memory(device)
         # one after the other from here on: what is left has the memory to itself
         left, size = np.concatenate(failed), max(len(rows) * lengths[rows].max() for rows in failed)
         batches = sorted_batches(lengths[left], batch_tokens=int(size) // 2)
-        tried = [_too_large(predict, left[places]) for places in batches]
-        _refuse_single(tried, lengths)
+        tried = [_too_large(predict, left[places], shortages) for places in batches]
+        _refuse_single(tried, lengths, shortages)
 
 
-def _too_large(predict: Callable[[Rows], None], rows: Rows) -> Rows:
-    """Return the rows if they do not fit into memory at once; none: they are predicted."""
+def _too_large(predict: Callable[[Rows], None], rows: Rows, shortages: list[str]) -> Rows:
+    """Return the rows if they do not fit into memory at once; none: they are predicted.
+
+    What the error said is added to `shortages`.
+    """
     try:
         predict(rows)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
+        shortages.append(say_shortage(error))
         return rows
     return rows[:0]
 
 
-def _refuse_single(tried: list[Rows], lengths: NDArray[np.int64]) -> None:
+def _refuse_single(tried: list[Rows], lengths: NDArray[np.int64], shortages: Sequence[str]) -> None:
     single = next((rows[0] for rows in tried if len(rows) == 1), None)
     if single is not None:
         raise NbutilsError(
             f"prediction: a single text of {lengths[single]} tokens does not fit into memory; "
-            "lower fine_tune.max_length, or take a smaller fine_tune.model"
+            f"lower fine_tune.max_length, or take a smaller fine_tune.model{shortages[-1]}"
         )
 
 

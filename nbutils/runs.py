@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import nbutils
 from nbutils.artifacts import NOTEBOOKS, digest, project_dir
-from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.code_fingerprints import code_fingerprint
-from nbutils.data.fingerprints import fingerprint_source
 from nbutils.described import Described
 from nbutils.errors import DataError
+from nbutils.outside import READS, Fingerprints
 from nbutils.params.base import StageParameters, is_plumbing
 from nbutils.params.study import Study
 from nbutils.processor import describe_processor
@@ -76,7 +75,7 @@ class StudyRun(Described):
     command: str
     options: RunOptions = field(default_factory=RunOptions)
     stages: list[StageRun] = field(default_factory=list)
-    fingerprints: dict[str, str] = field(default_factory=dict)
+    fingerprints: Fingerprints = field(default_factory=dict)
     status: Literal["completed", "failed", "interrupted"] = "completed"
     problem: str = ""
     failed_stage: str | None = None
@@ -159,14 +158,10 @@ def stage_key(run: StudyRun, stage: str) -> str:
 
 def _inputs(run: StudyRun, stage: str) -> list[Any]:
     """Return what a stage depends on beside its notebook, its parameters and earlier stages."""
-    if stage == "data_prep":
-        return [run.fingerprints["data"], _tokenizer_fingerprint(run.study)]
-    if stage == "fine_tune":
-        return [run.fingerprints["checkpoint"]]
+    found: list[Any] = [list(run.fingerprints[what]) for what in READS.get(stage, ())]
     if stage == "benchmark":  # what another machine measured is no answer
-        sources = [fingerprint_source(source) for source in run.study.sources]
-        return [sources, run.fingerprints["checkpoint"], describe_processor()]
-    return []
+        found.append(describe_processor())
+    return found
 
 
 def _versions(section: StageParameters) -> list[str]:
@@ -177,11 +172,6 @@ def _versions(section: StageParameters) -> list[str]:
     if section.section == "benchmark" and find_spec(TRAINER) is not None:
         names.append(TRAINER)
     return [f"{name} {importlib.metadata.version(name)}" for name in names]
-
-
-def _tokenizer_fingerprint(study: Study) -> str:
-    prep = study.data_prep
-    return fingerprint_checkpoint(prep.tokenizer, revision=prep.tokenizer_revision)
 
 
 def find_notebook(stage: str) -> Path:

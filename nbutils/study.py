@@ -18,10 +18,8 @@ from nbutils.checkpoints.checks import (
     check_lora,
     check_own_code,
 )
-from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.code_fingerprints import code_fingerprint
 from nbutils.data.corrections import find_corrections
-from nbutils.data.fingerprints import fingerprint_source
 from nbutils.data.sources import check_source
 from nbutils.endings import describe_full_disk, is_disk_full, read_ending
 from nbutils.errors import (
@@ -32,6 +30,7 @@ from nbutils.errors import (
     ParameterError,
 )
 from nbutils.locks import WaitedTooLongError, Waiting, locked, read_lock, wait_for_readers
+from nbutils.outside import refuse_changed, take_fingerprints
 from nbutils.params.base import StageParameters
 from nbutils.params.study import Study
 from nbutils.pinning import pin_study
@@ -47,8 +46,6 @@ from nbutils.runs import (
 from nbutils.stage_folders import clear, mark_finished, reuse_stage
 
 REFUSED = (DataError, ParameterError, CheckpointError)
-READS = {"data_prep": ("data",), "fine_tune": ("checkpoint",)}
-LOCAL = "sha256:"  # what has another fingerprint is pinned to a commit
 
 
 def check_study(study: Study) -> None:
@@ -114,28 +111,10 @@ def run_study(
     run.made = [place for place in places if not place.exists()]
     for folder in (run.runs_dir, run.report_dir):
         _make_folder(folder)
-    run.fingerprints = {what: _take_fingerprint(study, what) for what in ("data", "checkpoint")}
+    run.fingerprints = take_fingerprints(study)
     with run.in_use:  # no pruning takes a finished stage before the report is made of it
         _run_stages(run, watcher)
     return run
-
-
-def _take_fingerprint(study: Study, what: str) -> str:
-    if what == "data":
-        return fingerprint_source(study.data_prep)
-    return fingerprint_checkpoint(study.fine_tune.model, revision=study.fine_tune.revision)
-
-
-def _refuse_changed(run: StudyRun, stage: str) -> None:
-    """Refuse to make, or to keep, a stage of other inputs than those that its key names."""
-    for what in READS.get(stage, ()):
-        known = run.fingerprints[what]
-        if known.startswith(LOCAL) and _take_fingerprint(run.study, what) != known:
-            name = run.study.data_prep.dataset if what == "data" else run.study.fine_tune.model
-            raise DataError(
-                f"{name}: the {what} changed while the run was at work, so nobody can say what "
-                f"was read; leave it alone and run again: {run.command}"
-            )
 
 
 def _run_stages(run: StudyRun, watcher: StudyWatcher | None) -> None:
@@ -230,16 +209,29 @@ def _run_stage(run: StudyRun, stage: str, watcher: StudyWatcher | None) -> Stage
 def _make_stage(run: StudyRun, stage: str, folder: Path, watcher: StudyWatcher | None) -> StageRun:
     """Run a stage whose lock is held; whatever ends it, nobody else meets a folder half made."""
     run.failed_stage = stage
+    _refuse_changed(run, stage)  # before what an earlier run has made here is cleared
     try:
         done = _execute_stage(run, stage, folder, watcher)
     except REFUSED:
-        if not (folder / CHECKPOINTS).exists():
-            shutil.rmtree(folder, ignore_errors=True)
+        _discard(folder)
         raise
     except (NbutilsError, KeyboardInterrupt, OSError) as error:
         raise _end_early(run, error, folder=folder) from error
     run.failed_stage = None
     return done
+
+
+def _refuse_changed(run: StudyRun, stage: str) -> None:
+    refuse_changed(run.study, stage, run.fingerprints, command=run.command)
+
+
+def _discard(folder: Path) -> None:
+    """Leave nothing of a refused stage but the states of its training, which can go on."""
+    if not (folder / CHECKPOINTS).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    with suppress(OSError):
+        clear(folder, keep={CHECKPOINTS})
 
 
 def _execute_stage(
@@ -249,7 +241,6 @@ def _execute_stage(
 
     if watcher is not None:
         watcher.stage_started(stage)
-    _refuse_changed(run, stage)
     # a killed training goes on from its states
     clear(folder, keep=set() if run.options.fresh else {CHECKPOINTS})
     started, begin = datetime.now(timezone.utc), time.perf_counter()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -68,8 +68,8 @@ def finish_topics(folder: Path, model: Path) -> Finished:
 
 
 def ask_all(test: pd.DataFrame, folder: Path) -> SavedModel:
-    """Return a saved model with its errors on test texts with known labels."""
-    classifier = load_fine_tuned(folder)
+    """Return a saved model with its errors on test texts with known labels, or on pairs."""
+    classifier = replace(load_fine_tuned(folder), reads_pairs="text_pair" in test.columns)
     names = classifier.classes.names
     texts = [test[name].tolist() for name in ("text", "text_pair") if name in test.columns]
     pred_probs = classifier.predict(*texts).pred_probs

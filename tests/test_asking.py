@@ -80,7 +80,8 @@ def test_tokens_read_cut_and_unknown_are_counted(
 
 
 def test_chunks_are_read_one_by_one(reviewer: Classifier) -> None:
-    known = replace(reviewer, cutting=replace(reviewer.cutting, truncation="chunks", max_chunks=2))
+    cutting = replace(reviewer.cutting, truncation="chunks", max_chunks=2)
+    known = replace(reviewer, cutting=cutting, reads_pairs=None)
     answer = ask_text(known, "good " * 40)
     assert len(answer.pieces) == 2
     assert answer.cut == 42 - known.cutting.limit(2)
@@ -140,9 +141,10 @@ def test_any_text_is_answered_and_explained(reviewer: Classifier, text: str) -> 
 def test_pairs_are_answered_with_either_side_empty(
     reviewer: Classifier, texts: tuple[str, str]
 ) -> None:
-    answer, found = ask_text(reviewer, *texts), explain_text(reviewer, *texts)
+    known = replace(reviewer, reads_pairs=None)
+    answer, found = ask_text(known, *texts), explain_text(known, *texts)
     first, second = texts
-    assert answer.pred_probs.tolist() == reviewer.predict([first], [second]).pred_probs[0].tolist()
+    assert answer.pred_probs.tolist() == known.predict([first], [second]).pred_probs[0].tolist()
     (piece,) = answer.pieces
     assert (piece.owners < 0).sum() == 3
     filled = {part for part, text in enumerate(texts) if text}

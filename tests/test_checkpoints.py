@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 
 from nbutils.checkpoints import places
 from nbutils.checkpoints.checks import check_checkpoint
-from nbutils.checkpoints.loading import load_classifier, load_tokenizer
+from nbutils.checkpoints.loading import load_classifier, load_head, load_tokenizer
 from nbutils.checkpoints.matching import check_max_length, check_tokenizer_matches
 from nbutils.checkpoints.places import MINILM, fingerprint_checkpoint, locate_checkpoint
 from nbutils.errors import CheckpointError
@@ -152,7 +153,6 @@ def test_altered_bundled_weights_are_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_unreachable_hub_id_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    import transformers
 
     def refuse(*_: object, **__: object) -> None:
         raise OSError("We couldn't connect\nto the hub")
@@ -226,3 +226,41 @@ def test_classes_that_differ_in_case_alone_keep_their_own_outputs(
     for names, order in ((["A", "a"], [0, 1]), (["a", "A"], [1, 0])):
         found = load_classifier(str(folder), label_names=names).classifier.weight
         assert torch.equal(found, head[order])
+
+
+def save_other_head(tiny_bert: Path, folder: Path, kind: str) -> torch.Tensor:
+    """Save a checkpoint with a head for two classes that is no classifier of these texts."""
+    shutil.copytree(tiny_bert, folder)
+    if kind == "tags":
+        model = transformers.BertForTokenClassification.from_pretrained(
+            folder, id2label={0: "anger", 1: "joy"}, label2id={"anger": 0, "joy": 1}
+        )
+    else:
+        task = "multi_label" if kind == "several" else "single_label"
+        model = load_classifier(str(tiny_bert), label_names=["anger", "joy"], task=task)
+    model.save_pretrained(folder)
+    if kind == "unnamed":
+        edit_json(folder / "config.json", architectures=None)
+    return model.classifier.weight.detach().clone()
+
+
+@pytest.mark.parametrize("kind", ["tags", "several", "unnamed"])
+def test_head_of_another_task_is_drawn_anew_and_follows_the_seed(
+    tiny_bert: Path, tmp_path: Path, kind: str
+) -> None:
+    head = save_other_head(tiny_bert, tmp_path / "other", kind)
+    drawn = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        loaded = load_head(str(tmp_path / "other"), label_names=["anger", "joy"])
+        drawn.append(loaded.model.classifier.weight.detach())
+        assert not loaded.keeps_head
+    assert not torch.equal(drawn[0], head)
+    assert not torch.equal(drawn[0], drawn[1])
+
+
+def test_it_is_told_whose_outputs_a_head_has(told_apart: tuple[Path, torch.Tensor]) -> None:
+    folder, _ = told_apart
+    assert load_head(str(folder), label_names=["joy", "anger"]).keeps_head
+    assert not load_head(str(folder), label_names=["joy", "ham"]).keeps_head
+    assert not load_head(str(folder), label_names=["joy", "anger", "awe"]).keeps_head

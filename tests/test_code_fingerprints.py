@@ -11,6 +11,8 @@ import pytest
 import nbutils
 from nbutils import code_fingerprints
 from nbutils.code_fingerprints import code_fingerprint
+from nbutils.errors import DataError
+from nbutils.imports import all_imported
 
 PACKAGE = Path(nbutils.__file__).parent
 
@@ -91,7 +93,7 @@ def is_module(name: str) -> bool:
 def test_imports_of_the_library_are_found_as_a_parser_finds_them() -> None:
     for path in sorted(PACKAGE.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        parsed = {n for n in code_fingerprints._all_imported(text) if n.startswith("nbutils")}
+        parsed = {n for n in all_imported(text) if n.startswith("nbutils")}
         found = code_fingerprints._library_imports(text)
         there = [
             frozenset(filter(code_fingerprints._module_path, names)) for names in (parsed, found)
@@ -116,3 +118,54 @@ def test_comment_beside_a_magic_does_not_change_the_key(tmp_path: Path) -> None:
         for end in ("1", "1  # why", "2")
     ]
     assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "from package.tool import y",
+        "import package.tool",
+        "import package.tool\nfiles = !ls",
+        "%time import package.tool",
+        "%%time\nimport package.tool",
+        "import package.tool\npackage?",
+        "%run package/tool.py",
+        "import around",
+    ],
+)
+@pytest.mark.parametrize("changed", ["__init__.py", "tool.py", "deeper/inner.py"])
+def test_key_follows_packages_however_they_are_reached(
+    tmp_path: Path, cell: str, changed: str
+) -> None:
+    texts = {"__init__.py": "x = 0\n", "tool.py": "from .deeper import inner\ny = 0\n"}
+    texts |= {"deeper/__init__.py": "", "deeper/inner.py": "from ..tool import y\n"}
+    (tmp_path / "package" / "deeper").mkdir(parents=True)
+    (tmp_path / "around.py").write_text("import package.tool\n", encoding="utf-8")
+    for name, text in texts.items():
+        (tmp_path / "package" / name).write_text(text, encoding="utf-8")
+    path = notebook(tmp_path, ("code", cell))
+    before = code_fingerprint(path)
+    (tmp_path / "package" / changed).write_text(texts[changed] + "z = 1\n", encoding="utf-8")
+    assert code_fingerprint(path) != before
+
+
+@pytest.mark.parametrize("line", ["import nbutils", "from nbutils.widgets import DataBrowser"])
+def test_key_follows_what_a_module_beside_the_notebook_takes_of_the_library(
+    tmp_path: Path, edit: Callable[[str], None], line: str
+) -> None:
+    (tmp_path / "mine.py").write_text(f"{line}\n", encoding="utf-8")
+    path = notebook(tmp_path, ("code", "import mine"))
+    before = code_fingerprint(path)
+    edit("nbutils.training.api" if line == "import nbutils" else "nbutils.widgets.data_browser")
+    assert code_fingerprint(path) != before
+
+
+def test_module_in_an_encoding_that_it_does_not_name_is_refused_by_name(tmp_path: Path) -> None:
+    path = notebook(tmp_path, ("code", "import mine"))
+    for declared in ("# coding: latin-1\n", ""):
+        (tmp_path / "mine.py").write_bytes(f"{declared}x = '\xe9'\n".encode("latin-1"))
+        if declared:
+            code_fingerprint(path)
+        else:
+            with pytest.raises(DataError, match=r"mine\.py: expected Python in UTF-8"):
+                code_fingerprint(path)

@@ -39,6 +39,17 @@ def test_labels_that_yaml_takes_for_truth_values_are_labels(tmp_path: Path) -> N
     assert load_study(study).fine_tune.class_weights == weights
     with pytest.raises(ParameterError, match="class_weights"):
         FineTuneParams.of({"class_weights": "{a: 1, a: 2}"})
+    with pytest.raises(ParameterError, match="expected one, found two; a number and its text"):
+        FineTuneParams.of({"class_weights": {1: 2.0, "1": 3.0}})
+
+
+def test_numbers_that_yaml_takes_for_text_are_weights(tmp_path: Path) -> None:
+    study = tmp_path / "study.yaml"
+    study.write_text("name: own\nfine_tune:\n  class_weights: {a: 1e-3, b: 1e+20, c: 2}\n")
+    assert load_study(study).fine_tune.class_weights == {"a": 1e-3, "b": 1e20, "c": 2.0}
+    for weight in ("nan", "much", "true", "1e21", "-1"):
+        with pytest.raises(ParameterError, match="weight of 'a': expected a number from 1e-20"):
+            FineTuneParams.of({"class_weights": f"{{a: {weight}}}"})
 
 
 @pytest.mark.parametrize(

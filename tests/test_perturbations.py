@@ -221,8 +221,19 @@ def test_only_a_rate_that_is_surely_high_is_advised_against(
         assert f"{flips} of {read} predictions" in advice[0].action
         assert "letters swapped" in advice[0].action
         tried = int((quiet["read"] > 0).sum())
-        assert f"{low:.1%} to {high:.1%}, the highest of the {tried} kinds" in advice[0].evidence
+        said = f"{low:.1%} to {high:.1%}, the only one surely above 2% (1 of {tried} kinds"
+        assert said in advice[0].evidence
         assert advice[0].gain is None
+
+
+def test_rate_of_few_texts_is_not_called_lower_than_that_of_many(found: Perturbations) -> None:
+    kinds = found.kinds.assign(read=100, flips=0, rate=0.0)
+    for place, (read, flips) in enumerate([(4, 4), (100, 20), (100, 40)]):
+        row = kinds.index[place]
+        kinds.loc[row, ["read", "flips", "rate"]] = [read, flips, flips / read]
+    (advice,) = replace(found, kinds=kinds).advice()
+    assert "40 of 100 predictions" in advice.action
+    assert f"the highest of those surely above 2% (2 of {len(kinds)}" in advice.evidence
 
 
 def test_finding_is_small_and_plain(found: Perturbations) -> None:

@@ -15,7 +15,8 @@ from nbutils.runs import DECISIVE, StudyRun, stage_key
 
 def key_of(stage: str = "fine_tune", **recipe: Any) -> str:
     run = StudyRun(Study(name="keys", fine_tune=recipe), "nbutils run keys.yaml")
-    run.fingerprints = {"data": "sha256:1", "checkpoint": "sha256:2"}
+    read = ("data", "tokenizer", "checkpoint")
+    run.fingerprints = {what: (f"sha256:{what}",) for what in read}
     return stage_key(run, stage)
 
 

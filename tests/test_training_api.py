@@ -12,6 +12,7 @@ import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 import nbutils
+from nbutils.analysis.asked_model import AskedModel
 from nbutils.batching import pass_tokens
 from nbutils.errors import CheckpointError, DataError, ParameterError, TrainingDivergedError
 from nbutils.training.history import History
@@ -431,12 +432,17 @@ def test_pairs_are_asked_for_where_pairs_were_learnt(
         nbutils.fine_tune(pairs, validation=(texts, labels), **quick(tiny_bert, epochs=1))
     with pytest.raises(DataError, match=r"validation texts have a second text.*training texts"):
         nbutils.fine_tune(texts, labels, validation=pairs, **quick(tiny_bert, epochs=1))
-    classifier = nbutils.fine_tune(pairs, **quick(tiny_bert, epochs=1))
+    classifier = nbutils.fine_tune(pairs, validation=([], []), **quick(tiny_bert, epochs=1))
     classifier.save(tmp_path / "model")
+    assert AskedModel(tmp_path / "model").reads_pairs
     for model in (classifier, nbutils.load_fine_tuned(tmp_path / "model")):
         assert len(model.predict(texts[:3], texts[3:6])) == 3
         with pytest.raises(DataError, match="trained on pairs; give a second text"):
             model.predict(texts[:3])
+        assert len(model.predict([])) == 0
+    alone = nbutils.fine_tune(texts, labels, **quick(tiny_bert, epochs=1))
+    with pytest.raises(DataError, match="trained on single texts; leave them out"):
+        alone.predict(texts[:3], texts[3:6])
 
 
 @pytest.mark.filterwarnings("ignore:epochs")
@@ -517,3 +523,18 @@ def test_schedule_rises_then_falls_to_zero(tiny_bert: Path, reviews: pd.DataFram
     assert rates.max() == pytest.approx(1e-4)
     assert rates.iloc[4:].is_monotonic_decreasing
     assert rates.iloc[-1] == pytest.approx(1e-4 / 36)
+
+
+def test_training_that_begins_with_the_checkpoints_own_outputs_says_so(
+    tiny_bert: Path, reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    texts, labels = reviews["text"].tolist(), reviews["label"].tolist()
+    first = nbutils.fine_tune(texts, labels, **quick(tiny_bert, epochs=1))
+    assert not any("knew these classes" in note for note in first.history.notes)
+    saved = first.save(tmp_path / "model")
+    again = nbutils.fine_tune(texts, labels, **quick(saved, epochs=1))
+    (note,) = (note for note in again.history.notes if "knew these classes" in note)
+    assert "scores are too good" in note
+    others = ["ham" if label == labels[0] else "spam" for label in labels]
+    other = nbutils.fine_tune(texts, others, **quick(saved, epochs=1))
+    assert not any("knew these classes" in note for note in other.history.notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,10 @@ from conftest import make_reviews
 import nbutils
 from nbutils.analysis.cartography import TrainingMap, map_training
 from nbutils.errors import NotApplicableError
+from nbutils.params.fine_tune import FineTuneParams
 from nbutils.prediction_files import write_dynamics
 from nbutils.training.dynamics import Dynamics
+from nbutils.training.objective import make_objective
 from nbutils.views.dynamics import show_hard_texts
 
 pytestmark = pytest.mark.filterwarnings("ignore:learning_rate", "ignore:epochs")
@@ -118,15 +121,44 @@ def test_model_that_learnt_nothing_is_no_evidence_against_labels(tmp_path: Path,
     assert "no evidence against it" in repr(show_hard_texts(found))
 
 
-@pytest.mark.parametrize(("belief", "known"), [(0.8, False), (0.9, True)])
-def test_several_labels_have_to_be_believed_more_than_the_most_frequent_answers(
-    tmp_path: Path, belief: float, known: bool
+@pytest.mark.parametrize(
+    ("belief", "share_belief", "known"),
+    [(0.75, None, False), (0.8, None, True), (0.75, 0.7, True), (0.8, 0.9, False)],
+)
+def test_several_labels_have_to_be_believed_more_than_who_knows_their_shares(
+    tmp_path: Path, belief: float, share_belief: float | None, known: bool
 ) -> None:
     texts = texts_of(40)
     texts["label"] = [np.array([0]), np.array([], np.int64), *[np.array([1])] * 2] * 10
-    given = frame([[belief] * 40] * 2, tmp_path)
-    found = map_training(given, texts, label_names=["a", "b", "c", "d"])  # always b is right 81 %
+    given = frame([[belief] * 40] * 2, tmp_path)  # without weights the shares are believed at 0.78
+    names = ["a", "b", "c", "d"]
+    found = map_training(given, texts, label_names=names, share_belief=share_belief)
     assert found.believable is known
+
+
+@pytest.mark.parametrize("recipe", [{}, {"label_smoothing": 0.2}, {"class_weights": "balanced"}])
+@pytest.mark.parametrize("several", [False, True])
+def test_belief_of_who_knows_the_shares_is_that_of_the_best_constant_answer(
+    several: bool, recipe: dict[str, Any]
+) -> None:
+    labels = np.random.default_rng(0).integers(0, 4, 200) // 2
+    if several:
+        labels = np.eye(3, dtype=np.uint8)[labels]
+    names = ["a", "b", "c"]
+    objective = make_objective(labels, label_names=names, params=FineTuneParams.of(recipe))
+    logits, target = torch.zeros(1, 3, requires_grad=True), torch.from_numpy(labels)
+    optimizer = torch.optim.LBFGS([logits], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = objective.loss_sum(logits.expand(200, 3), target) / 200
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    dynamics = Dynamics(n_texts=200, total_steps=1, steps_per_epoch=1)
+    dynamics.note(0, np.arange(200), logits.expand(200, 3), target)
+    assert dynamics.given.mean() == pytest.approx(objective.share_belief, abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,10 @@ def test_each_layer_is_computed_twice_a_step_and_not_afterwards(
     load = api.load_model
 
     def load_watched(*arguments: Any) -> Any:
-        model = load(*arguments)
-        layer = model.get_submodule("bert.encoder.layer.1.intermediate")
+        loaded = load(*arguments)
+        layer = loaded.model.get_submodule("bert.encoder.layer.1.intermediate")
         layer.register_forward_hook(lambda module, *_: passes.append(module.training))
-        return model
+        return loaded
 
     monkeypatch.setattr(api, "load_model", load_watched)
     classifier = train(tiny_bert, reviews, max_steps=3)

@@ -48,9 +48,9 @@ def cramp(monkeypatch: pytest.MonkeyPatch, *, most: int, error: Exception, layer
         raise error
 
     def load_cramped(*arguments: Any) -> Any:
-        model = load(*arguments)
-        model.get_submodule("bert.pooler").register_forward_hook(look)
-        return model
+        loaded = load(*arguments)
+        loaded.model.get_submodule("bert.pooler").register_forward_hook(look)
+        return loaded
 
     monkeypatch.setattr(api, "load_model", load_cramped)
     return seen
@@ -130,9 +130,9 @@ def fail(monkeypatch: pytest.MonkeyPatch, *, at: list[int]) -> None:
             torch.empty(1 << 60, dtype=torch.uint8)
 
     def load_cramped(*arguments: Any) -> Any:
-        model = load(*arguments)
-        model.get_submodule("bert.pooler").register_forward_hook(look)
-        return model
+        loaded = load(*arguments)
+        loaded.model.get_submodule("bert.pooler").register_forward_hook(look)
+        return loaded
 
     monkeypatch.setattr(api, "load_model", load_cramped)
 
@@ -187,7 +187,7 @@ def test_shorter_texts_keep_their_larger_passes() -> None:
     lengths = [64] * 5 + [8] * 40
     encoded = Encoded([np.ones(length, np.int64) for length in lengths], None, 0)
     history, long, short = History(), np.arange(5), np.arange(5, 45)
-    halve_passes(history, texts=5, tokens=encoded.padded_tokens(long))
+    halve_passes(history, texts=5, tokens=encoded.padded_tokens(long), shortage="")
     passes = [
         [len(part) for part in split_passes(encoded, rows, texts=64, tokens=history.batch_tokens)]
         for rows in (long, short)
@@ -196,12 +196,26 @@ def test_shorter_texts_keep_their_larger_passes() -> None:
     assert passes == [[2, 2, 1], [20, 20]]
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), r"fine_tune\.model$"),
+        (
+            RuntimeError("could not create a primitive"),
+            r"\(the error was: could not .* primitive\)$",
+        ),
+    ],
+)
 def test_single_text_that_does_not_fit_ends_it_with_advice(
-    tiny_bert: Path, reviews: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    tiny_bert: Path,
+    reviews: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    told: str,
 ) -> None:
-    cramp(monkeypatch, most=0, error=MemoryError(), layer="forward")
+    cramp(monkeypatch, most=0, error=error, layer="forward")
     with pytest.raises(
-        NbutilsError, match=r"step 1: a single text of 13 tokens does not fit.*max_length"
+        NbutilsError, match=rf"step 1: a single text of 13 tokens does not fit.*max_length.*{told}"
     ):
         train(tiny_bert, reviews)
 
@@ -230,9 +244,9 @@ def test_validation_that_does_not_fit_costs_no_training(
             torch.empty(1 << 60, dtype=torch.uint8)  # the real error: nobody has that much
 
     def load_cramped(*arguments: Any) -> Any:
-        model = load(*arguments)
-        model.register_forward_pre_hook(look, with_kwargs=True)
-        return model
+        loaded = load(*arguments)
+        loaded.model.register_forward_pre_hook(look, with_kwargs=True)
+        return loaded
 
     monkeypatch.setattr(api, "load_model", load_cramped)
     cramped = train(tiny_bert, reviews.iloc[:50], validation=validation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -146,7 +147,10 @@ def test_guessing_and_shares_are_the_loss_of_models_that_do_so(
 
 def test_scale_of_all_weights_changes_no_share() -> None:
     labels, _ = draw(several=False)
-    plain, tiny = (make(labels, class_weights=dict.fromkeys(NAMES, w)) for w in (1.0, 1e-20))
+    plain, tiny = (
+        make(labels, class_weights={"a": scale, "b": 2 * scale, "c": 3 * scale})
+        for scale in (1.0, 1e-20)
+    )
     assert tiny.label_entropy == pytest.approx(plain.label_entropy)
 
 
@@ -160,6 +164,32 @@ def test_what_makes_a_training_loss_another_one_is_said(several: bool) -> None:
     params = FineTuneParams.of({"class_weights": {"label 3": 0.5, "label 4": 2}})
     objective = make_objective(np.arange(9), label_names=many, params=params)
     assert "weighted (0.5 for label 3 to 2 for label 4)," in describe_scale(objective, many)[0]
+    (little,) = describe_scale(make(labels, label_smoothing=0.001), NAMES)
+    assert re.search(r"never below 0\.00[1-9]", little)
+
+
+@pytest.mark.parametrize(
+    ("labels", "weights"),
+    [
+        (np.array([0, 0, 1, 1, 2, 2]), "balanced"),
+        (np.array([0, 0, 0, 1, 2, 2]), {"a": 2, "b": 2, "c": 2}),
+        (np.eye(3, dtype=np.uint8)[[0, 0, 1, 2]], {"a": 1}),
+    ],
+)
+def test_weights_that_change_nothing_are_none(labels: np.ndarray, weights: object) -> None:
+    objective = make(labels, class_weights=weights)
+    assert objective.weights is None
+    assert describe_scale(objective, NAMES) == []
+
+
+def test_label_that_every_text_has_is_learnt_where_labels_are_balanced() -> None:
+    labels = np.eye(3, dtype=np.uint8)[[0, 1, 1, 1]]
+    labels[:, 2] = 1
+    objective = make(labels, class_weights="balanced")
+    assert objective.weights is not None
+    assert objective.weights.tolist() == pytest.approx([3.0, 1 / 3, 1.0])
+    found = minimise(objective, labels, torch.zeros(4, 3))
+    assert (found[:, 2] > 3).all()
 
 
 def test_scores_of_label_sets_are_those_of_scikit_learn() -> None:

@@ -42,8 +42,17 @@ def test_good_labels_come_back_as_ids() -> None:
     assert check_labels([0, 1, 1], n_texts=3, n_classes=2).dtype == np.int64
 
 
-def look(losses: list[float], n_classes: int = 2) -> int:
-    watch = LossWatch(guessing=math.log(n_classes), learning_rate=1e-3)
+def watch_loss(rate: float, *, highest: float = 1e-4, precision: str = "bf16") -> LossWatch:
+    return LossWatch(
+        guessing=math.log(2),
+        learning_rate=rate,
+        highest_usual_rate=highest,
+        precision=precision,
+    )
+
+
+def look(losses: list[float]) -> int:
+    watch = watch_loss(1e-3)
     for step, loss in enumerate(losses, start=1):
         watch.look(step, loss, 1.0)
     return len(losses)
@@ -80,7 +89,21 @@ def test_loss_that_is_no_number_stops_the_training(loss: float) -> None:
 
 def test_gradient_that_is_no_number_stops_the_training() -> None:
     with pytest.raises(TrainingDivergedError, match="the gradient norm nan"):
-        LossWatch(guessing=math.log(2), learning_rate=1e-4).look(1, 0.7, math.nan)
+        watch_loss(1e-4).look(1, 0.7, math.nan)
+
+
+@pytest.mark.parametrize(("highest", "advice"), [(1e-4, "5e-05"), (1e-3, "5e-04")])
+def test_rate_to_try_is_usual_for_what_is_trained(highest: float, advice: str) -> None:
+    with pytest.raises(TrainingDivergedError, match=f"now 0.01, try {advice}"):
+        watch_loss(0.01, highest=highest).look(2, math.nan, 1.0)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_precision_is_blamed_where_it_can_be_raised(step: int) -> None:
+    for precision, blamed in (("bf16", True), ("fp32", False)):
+        with pytest.raises(TrainingDivergedError) as caught:
+            watch_loss(1e-4, precision=precision).look(step, math.nan, 1.0)
+        assert ("precision" in str(caught.value)) == blamed
 
 
 def history(train: list[float], validation: list[float], best: int | None = None) -> History:
@@ -126,7 +149,10 @@ def test_collapse_at_a_high_rate_is_not_answered_by_a_higher_one() -> None:
         ({"lora_rank": 8, "learning_rate": 3e-4}, "Train longer, or raise .* up to 0.001;"),
         ({"lora_rank": 8, "learning_rate": 1e-3}, "Train longer; if that"),
         ({"lora_rank": 8, "learning_rate": 5e-3}, "high, even for low-rank updates: lower it to"),
-        ({"freeze_layers": 6, "learning_rate": 1e-3}, "in the layers that are not frozen: lower"),
+        (
+            {"freeze_layers": 6, "learning_rate": 1e-3},
+            "if there are any, lower it .*freeze fewer",
+        ),
     ],
 )
 def test_advice_on_the_learning_rate_is_for_what_was_trained(
@@ -135,6 +161,15 @@ def test_advice_on_the_learning_rate_is_for_what_was_trained(
     said = describe_fit(history([0.69] * 30, []), params=FineTuneParams.of(recipe))
     assert re.search(says, said)
     assert ("destroy" in said) == ("freeze_layers" in recipe)
+
+
+@pytest.mark.parametrize(("rate", "says"), [(1e-4, "Train longer; if"), (1e-2, "lower it to 5e-5")])
+def test_rate_that_the_schedule_has_rounded_up_is_the_one_that_was_asked_for(
+    rate: float, says: str
+) -> None:
+    rounded = StepRecord(1, 0.1, 0.69, math.nextafter(rate, 1.0), 1, 10, 0.1)
+    stuck = History(steps=[rounded] * 30, label_entropy=math.log(2))
+    assert says in describe_fit(stuck)
 
 
 def test_majority_class_alone_is_no_success() -> None:

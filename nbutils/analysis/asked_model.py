@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from nbutils.analysis.asking import Answer, SupersededError, ask_text
 from nbutils.analysis.questions import Texts
 from nbutils.analysis.saved_model import SavedModel
-from nbutils.artifacts import read_json
+from nbutils.artifacts import PREPROCESSING_FILE, read_json
 from nbutils.errors import DataError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class AskedModel:
             return "text_pair" in self.errors.texts.columns
         if isinstance(self._source, Path):
             return _trained_on_pairs(self._source)
-        return bool(getattr(self._source, "reads_pairs", False))  # of a classifier
+        return bool(not isinstance(self._source, SavedModel) and self._source.reads_pairs)
 
 
 class AskedModels:
@@ -148,10 +149,15 @@ class AskedModels:
 
 
 def _trained_on_pairs(folder: Path) -> bool:
-    """Return whether the data that a fine_tune stage was trained on has pairs of texts."""
-    try:
+    """Return whether a saved model, or that of a fine_tune stage, was trained on pairs of texts."""
+    for place in (folder, folder / "model"):
+        with suppress(DataError):
+            known = read_json(place / PREPROCESSING_FILE).get("pairs")
+            if isinstance(known, bool):
+                return known
+    try:  # a version that did not write it down; its data may be there still
         data_dir = Path(str(read_json(folder / "history.json")["data_dir"]))
         columns = read_json(data_dir / "data_card.json")["columns"]
-        return columns["text_pair"] is not None
-    except (DataError, KeyError, TypeError):  # a saved model alone, or its data is gone
+        return bool(columns["text_pair"] is not None)
+    except (DataError, KeyError, TypeError):
         return False

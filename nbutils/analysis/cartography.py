@@ -8,6 +8,7 @@ set without hard texts shows none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbutils.analysis.advice import Advice
+from nbutils.artifacts import read_json
 from nbutils.described import Described
-from nbutils.errors import NotApplicableError
-from nbutils.label_sets import holds_sets, say_labels, to_indicators
+from nbutils.errors import DataError, NotApplicableError
+from nbutils.label_sets import BoolArray, holds_sets, say_labels, to_indicators
 from nbutils.metrics import wilson_interval
 from nbutils.prediction_files import DYNAMICS
 
 REGIONS = ("easy", "ambiguous", "hard")
 WAVERING = 0.25  # of the variability, which is at most 0.5
 BELIEVED = 0.5  # probability of the given label, on average and in the last epoch
+SURE = 1.96  # standard errors by which a mean belief is above another's
 MOST_HARD = 100  # hard texts that findings list
 
 
@@ -91,7 +94,11 @@ class TrainingMap(Described):
 
 
 def map_training(
-    dynamics: pd.DataFrame, texts: pd.DataFrame, *, label_names: Sequence[str]
+    dynamics: pd.DataFrame,
+    texts: pd.DataFrame,
+    *,
+    label_names: Sequence[str],
+    share_belief: float | None = None,
 ) -> TrainingMap:
     """Place each training text by how sure the model was of its label, and how steadily.
 
@@ -104,6 +111,9 @@ def map_training(
         `example_id, text[, text_pair], label` of the training split, labels by id.
     label_names
         K names, index = id.
+    share_belief
+        What a model that knows the shares of the labels alone believes, where texts have several;
+        None: without weights and smoothing.
 
     Raises
     ------
@@ -128,7 +138,11 @@ def map_training(
     is_easy = believed.all(axis=0) & is_steady
     table["region"] = np.select([~believed.any(axis=0), is_easy], ["hard", "easy"], "ambiguous")
     hard = _hard(table, texts, label_names)
-    knows = _knows_more(given[:, -1], texts["label"], n_labels=len(label_names))
+    if holds_sets(texts["label"]):
+        labels = to_indicators(texts["label"], n_labels=len(label_names))
+        knows = _knows_more_of_sets(given[:, -1], labels, share_belief)
+    else:
+        knows = _knows_more(given[:, -1], texts["label"])
     return TrainingMap(table, hard, given.shape[1], knows)
 
 
@@ -155,20 +169,32 @@ def read_training_map(model_dir: Path, train: Any, *, label_names: Sequence[str]
     wanted = [name for name in ("example_id", "text", "text_pair", "label")
               if name in train.column_names]  # fmt: skip
     texts = train.select_columns(wanted).to_pandas()
-    return map_training(pd.read_parquet(path), texts, label_names=label_names)
+    share_belief = None
+    with suppress(DataError):  # of an earlier version, or lost
+        share_belief = read_json(model_dir / "history.json").get("share_belief")
+    dynamics = pd.read_parquet(path)
+    return map_training(dynamics, texts, label_names=label_names, share_belief=share_belief)
 
 
-def _knows_more(belief: NDArray[np.float64], labels: pd.Series[Any], *, n_labels: int) -> bool:
-    """Return whether labels are believed more than who always gives the most frequent one would.
-
-    Of several labels a belief is the mean over all answers, yes or no, and so is what it has to
-    exceed.
-    """
-    if holds_sets(labels):
-        shares = to_indicators(labels, n_labels=n_labels).mean(axis=0)
-        return bool(belief.mean() > np.maximum(shares, 1 - shares).mean())
+def _knows_more(belief: NDArray[np.float64], labels: pd.Series[Any]) -> bool:
+    """Return whether more labels are believed than who always gives the most frequent one would."""
     low, _ = wilson_interval(int((belief >= BELIEVED).sum()), len(belief))
     return bool(low > labels.value_counts(normalize=True).max())
+
+
+def _knows_more_of_sets(
+    belief: NDArray[np.float64], labels: BoolArray, share_belief: float | None
+) -> bool:
+    """Return whether answers (N, K) are believed more than who knows the shares alone would.
+
+    The belief (N,) is the mean over all answers to a text, yes or no. A model that is trained with
+    weights or smoothing believes less than one without, and so does who knows the shares.
+    """
+    if share_belief is None:
+        shares = labels.mean(axis=0)
+        share_belief = float((shares**2 + (1 - shares) ** 2).mean())
+    error = belief.std() / np.sqrt(len(belief))
+    return bool(belief.mean() - SURE * error > share_belief)
 
 
 def _hard(table: pd.DataFrame, texts: pd.DataFrame, label_names: Sequence[str]) -> pd.DataFrame:

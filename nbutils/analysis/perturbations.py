@@ -71,11 +71,11 @@ class Perturbations(Described):
             f"{REMEDIES[worst['change']]}: {worst['flips']} of {worst['read']} predictions become "
             f"others when {worst['what']}."
         )
-        others = f" Other kinds of change that surely do so: {len(sure) - 1}." * (len(sure) > 1)
+        rank = "the highest of those" if len(sure) > 1 else "the only one"
         evidence = (
             f"Flip rate {worst['rate']:.1%}, 95 % interval {worst['low']:.1%} to "
-            f"{worst['high']:.1%}, the highest of the {len(tried)} kinds tried.{others} What that "
-            "costs depends on the texts to come."
+            f"{worst['high']:.1%}, {rank} surely above {WORTH_ADVICE:.0%} ({len(sure)} of "
+            f"{len(tried)} kinds of change). What that costs depends on the texts to come."
         )
         return [Advice(action, evidence, None, "perturbations")]
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbutils.checkpoints.files import (
-    needs_trust,
-)
+from nbutils.checkpoints.files import needs_trust
 from nbutils.checkpoints.heads import find_known_classes, fit_head
 from nbutils.checkpoints.places import MINILM, locate_checkpoint, refuse_altered
 from nbutils.commits import MAIN, find_commit
@@ -86,7 +84,19 @@ def _unreachable(name: str, what: str, error: Exception) -> str:
     )
 
 
-def load_classifier(
+class Loaded(NamedTuple):
+    """A model with a classification head, and whether the outputs are the checkpoint's own."""
+
+    model: PreTrainedModel
+    keeps_head: bool
+
+
+def load_classifier(name: str, **settings: Any) -> PreTrainedModel:
+    """Load a checkpoint with a classification head; parameters and errors as of `load_head`."""
+    return load_head(name, **settings).model
+
+
+def load_head(
     name: str,
     *,
     label_names: Sequence[str],
@@ -94,7 +104,7 @@ def load_classifier(
     revision: str | None = None,
     attention_dropout: float | None = None,
     trust_remote_code: bool = False,
-) -> PreTrainedModel:
+) -> Loaded:
     """Load a checkpoint with a classification head of K = len(label_names) outputs.
 
     The head is freshly drawn from torch's generator, so seed first, unless the checkpoint has one
@@ -130,7 +140,7 @@ def load_classifier(
         config = AutoConfig.from_pretrained(place, **source)
         settings = source | _dropout_setting(config, attention_dropout)
         with quiet_transformers():
-            model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+            model, told = AutoModelForSequenceClassification.from_pretrained(
                 place,
                 num_labels=len(label_names),
                 id2label=dict(enumerate(label_names)),
@@ -139,10 +149,12 @@ def load_classifier(
                 ignore_mismatched_sizes=True,
                 use_safetensors=True,
                 dtype="float32",  # whatever it was saved in: small steps round away in half of it
+                output_loading_info=True,
                 **settings,
             )
-        fit_head(model, find_known_classes(config), label_names)
-        return model
+        drawn = {*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])}
+        known = find_known_classes(config, task)
+        return Loaded(model, fit_head(model, known, label_names, drawn=drawn))
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise CheckpointError(_unreachable(name, "weights", error)) from None
     except Exception as error:

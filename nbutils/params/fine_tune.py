@@ -177,13 +177,21 @@ class FineTuneParams(StageParameters):
                 f"should be 'none' or 'balanced', or weights by label like {{spam: 2.0}}, found "
                 f"{value!r}"
             )
+        found: dict[str, float] = {}
         for name, weight in weights.items():
-            if not _is_weight(weight):
+            number = _read_number(weight)
+            if number is None or not LEAST_WEIGHT <= number <= MOST_WEIGHT:
                 raise ValueError(
                     f"weight of {name!r}: expected a number from {LEAST_WEIGHT:g} to "
                     f"{MOST_WEIGHT:g}, found {weight!r}"
                 )
-        return {str(name): float(weight) for name, weight in weights.items()}
+            if str(name) in found:
+                raise ValueError(
+                    f"weight of {name!r}: expected one, found two; a number and its text are the "
+                    "same label"
+                )
+            found[str(name)] = number
+        return found
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
@@ -243,6 +251,11 @@ def _as_mapping(value: Any) -> dict[Any, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _is_weight(value: Any) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and LEAST_WEIGHT <= value <= MOST_WEIGHT
+def _read_number(value: Any) -> float | None:
+    """Return a number, also one that YAML takes for text, such as 1e-3; None: it is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None

@@ -12,7 +12,8 @@ import torch
 
 from nbutils import __version__
 from nbutils.artifacts import digest
-from nbutils.checkpoints.loading import load_classifier, load_tokenizer
+from nbutils.checkpoints.heads import describe_head
+from nbutils.checkpoints.loading import Loaded, load_head, load_tokenizer
 from nbutils.checkpoints.matching import check_max_length, check_tokenizer_matches
 from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.errors import TrainingDivergedError
@@ -130,7 +131,7 @@ def fine_tune(
 
     train = encode(examples)
     check_trainable(train, classes)
-    model = load_model(recipe, classes, tokenizer)
+    model, is_kept = load_model(recipe, classes, tokenizer)
     valid = None if held_out is None else encode(held_out)
     identity = identify_training(recipe, classes, [train, valid])
     states = (
@@ -145,6 +146,7 @@ def fine_tune(
         if error.kept_step is None:
             raise
         diverged, history = error, error.history
+    history.notes += describe_head(classes.names, is_kept=is_kept)
     thresholds = None
     if classes.task == "multi_label":
         thresholds = fit_thresholds(model, valid, precision=history.precision)
@@ -186,8 +188,10 @@ def identify_training(
 
 def load_model(
     params: FineTuneParams, classes: Classes, tokenizer: PreTrainedTokenizerFast
-) -> PreTrainedModel:
+) -> Loaded:
     """Load the checkpoint on the best device, with a head drawn from `params.seed`, and check it.
+
+    A head of the same classes is kept; see `load_head`.
 
     Raises
     ------
@@ -195,7 +199,7 @@ def load_model(
         It cannot be loaded, or does not match the tokenizer or `max_length`.
     """
     torch.manual_seed(params.seed)  # before the head is drawn, or the seed would not reach it
-    model = load_classifier(
+    model, keeps_head = load_head(
         params.model,
         label_names=classes.names,
         task=classes.task,
@@ -205,7 +209,7 @@ def load_model(
     )
     check_tokenizer_matches(tokenizer, model, name=f"model {params.model!r}")
     check_max_length(model, params.max_length)
-    return model.to(choose_device())
+    return Loaded(model.to(choose_device()), keeps_head)
 
 
 def train_model(

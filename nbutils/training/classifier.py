@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from nbutils.artifacts import write_json
+from nbutils.artifacts import PREPROCESSING_FILE, write_json
 from nbutils.batching import encode_texts
 from nbutils.checkpoints.loading import quiet_transformers
 from nbutils.chunks import head_size
@@ -27,8 +27,6 @@ from nbutils.training.objective import sigmoid
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-PREPROCESSING_FILE = "nbutils.json"
 
 
 def _say_label(label: Labels) -> str:
@@ -133,10 +131,12 @@ class Classifier(Described):
         ------
         DataError
             `texts` is a single string or holds something else than strings; or the model was
-            trained on pairs and these are none.
+            trained on pairs and these are none, or on single texts and these are pairs.
         """
-        if self.reads_pairs and text_pairs is None:
+        if self.reads_pairs and text_pairs is None and len(texts):
             raise DataError("text_pairs: the model was trained on pairs; give a second text each")
+        if self.reads_pairs is False and text_pairs is not None:
+            raise DataError("text_pairs: the model was trained on single texts; leave them out")
         encoded = encode_texts(texts, self.tokenizer, cutting=self.cutting, text_pairs=text_pairs)
         with self.turn:
             logits = predict_logits(self.model, encoded, precision=self.precision)

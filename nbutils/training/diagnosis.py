@@ -29,7 +29,7 @@ def describe_fit(history: History, *, params: FineTuneParams | None = None) -> s
     train_loss = sum(recent) / len(recent)
     least = history.least_loss  # even of a model that knows it all, where labels are smoothed
     if train_loss - least > NEAR_GUESSING * (history.label_entropy - least):
-        return _underfitting(history, train_loss, params or _plain(history))
+        return _underfitting(history, train_loss, params)
     if not history.validations:
         return (
             f"The training loss ends at {train_loss:.2f}. Without a validation split nobody can "
@@ -38,10 +38,12 @@ def describe_fit(history: History, *, params: FineTuneParams | None = None) -> s
     return _compare(history, train_loss)
 
 
-def _underfitting(history: History, train_loss: float, params: FineTuneParams) -> str:
-    rate, highest = params.learning_rate, params.highest_usual_rate
+def _underfitting(history: History, train_loss: float, params: FineTuneParams | None) -> str:
+    recipe = params or FineTuneParams.of({})
+    rate = recipe.learning_rate if params else _peak_rate(history)
+    highest = recipe.highest_usual_rate
     if rate > highest:
-        advice = _lower(params)
+        advice = _lower(rate, recipe)
     else:
         higher = f", or raise the learning rate, up to {highest:g}" if rate < highest else ""
         advice = (
@@ -54,23 +56,23 @@ def _underfitting(history: History, train_loss: float, params: FineTuneParams) -
     )
 
 
-def _plain(history: History) -> FineTuneParams:
-    rate = max(record.learning_rate for record in history.steps)
-    return FineTuneParams.of({"learning_rate": rate})
+def _peak_rate(history: History) -> float:
+    """Return the highest learning rate, without what rounding added to it in the schedule."""
+    return float(f"{max(record.learning_rate for record in history.steps):.6g}")
 
 
-def _lower(params: FineTuneParams) -> str:
+def _lower(rate: float, recipe: FineTuneParams) -> str:
     """Return what to do about a learning rate that is too high for what was trained."""
-    said = f"The learning rate of {params.learning_rate:g} is high"
-    if params.lora_rank is not None:
-        highest = params.highest_usual_rate
+    said = f"The learning rate of {rate:g} is high"
+    if recipe.lora_rank is not None:
+        highest = recipe.highest_usual_rate
         return f"{said}, even for low-rank updates: lower it to {highest:g} or below."
     said += " enough to destroy what pretraining learnt"
-    if params.freeze_layers is None:
+    if recipe.freeze_layers is None:
         return f"{said}: lower it to 5e-5 or below."
     return (
-        f"{said} in the layers that are not frozen: lower it to 5e-5 or below. If all are frozen, "
-        "freeze fewer."
+        f"{said} in layers that are not frozen: if there are any, lower it to 5e-5 or below; if "
+        "all are frozen, freeze fewer."
     )
 
 

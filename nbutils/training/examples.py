@@ -216,7 +216,7 @@ def read_splits(given: Any, labels: Any, validation: Any) -> tuple[Examples, Exa
         given = given["train"]
     train = read_examples(given, labels)
     held_out = None if validation is None else read_examples(validation)
-    if held_out is not None and (train.text_pairs is None) != (held_out.text_pairs is None):
+    if held_out and held_out.texts and (train.text_pairs is None) != (held_out.text_pairs is None):
         names = ("training", "validation")
         without, with_pairs = names if train.text_pairs is None else names[::-1]
         raise DataError(

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from nbutils.batching import split_passes
 from nbutils.encoder.masks import DropoutBits
-from nbutils.memory import is_out_of_memory, release_memory
+from nbutils.memory import is_out_of_memory, release_memory, say_shortage
 from nbutils.prediction import autocast, read_logits
 from nbutils.training.dynamics import Dynamics
 from nbutils.training.embedding import RowEmbedding
@@ -86,6 +86,7 @@ class Gradients:
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
+                shortage = say_shortage(error)
             # out of the except clause, where the error would keep the tensors of the pass alive
             self.clear()
             release_memory(self.model.device.type)
@@ -93,7 +94,7 @@ class Gradients:
             # Where more did fit before, memory is short for a moment: other processes need it, too.
             is_again = not is_again and (len(part) == 1 or tokens < self._most_tokens)
             if not is_again:
-                halve_passes(history, texts=len(part), tokens=tokens)
+                halve_passes(history, texts=len(part), tokens=tokens, shortage=shortage)
 
     def clear(self) -> None:
         """Forget all gradients, after a step."""

@@ -67,7 +67,7 @@ def find_early_end(
     seconds
         Used so far, those before a kill counted.
     without_gain
-        Validations since the best one.
+        Validations since the last better score.
     is_stopped
         Whether somebody who looks on has stopped it.
     """

@@ -86,7 +86,12 @@ class Training:
         )
         check_selection(params.selection_metric, train.labels)
         self.optimizer = build_optimizer(model, params)
-        self.watch = LossWatch(guessing=self.objective.guessing, learning_rate=params.learning_rate)
+        self.watch = LossWatch(
+            guessing=self.objective.guessing,
+            learning_rate=params.learning_rate,
+            highest_usual_rate=params.highest_usual_rate,
+            precision=self.precision,
+        )
         self.steps_per_epoch = len(self._epoch(0))
         self.history = History(
             total_steps=plan_steps(params, self.steps_per_epoch),
@@ -96,6 +101,7 @@ class Training:
             precision=self.precision,
             label_entropy=self.objective.label_entropy,
             least_loss=self.objective.least,
+            share_belief=self.objective.share_belief,
             notes=[
                 *describe_scale(self.objective, names),
                 *describe_ignored(params, has_validation=self._has_validation()),

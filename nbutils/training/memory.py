@@ -6,7 +6,7 @@ from nbutils.errors import NbutilsError
 from nbutils.training.history import History
 
 
-def halve_passes(history: History, *, texts: int, tokens: int) -> None:
+def halve_passes(history: History, *, texts: int, tokens: int, shortage: str) -> None:
     """Halve `history.batch_tokens` and note it; the effective batch stays, in more passes.
 
     Shorter texts keep their larger passes: what counts for memory is tokens.
@@ -17,6 +17,8 @@ def halve_passes(history: History, *, texts: int, tokens: int) -> None:
         Of the training so far.
     texts, tokens
         Of the pass that did not fit, padding included.
+    shortage
+        What the error said, as `say_shortage` has it.
 
     Raises
     ------
@@ -28,7 +30,7 @@ def halve_passes(history: History, *, texts: int, tokens: int) -> None:
         raise NbutilsError(
             f"step {step}: a single text of {tokens} tokens does not fit into memory; lower "
             "fine_tune.max_length, set fine_tune.gradient_checkpointing to true, or take a smaller "
-            "fine_tune.model"
+            f"fine_tune.model{shortage}"
         )
     history.batch_tokens = tokens // 2
     history.notes.append(

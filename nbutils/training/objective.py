@@ -54,6 +54,8 @@ class Objective(Protocol):
         Loss, in nats, of a model that has learnt how frequent each label is and nothing else.
     least
         Loss, in nats, of a model that knows each label: 0, unless labels are smoothed.
+    share_belief
+        Mean probability that the model of `label_entropy` gives the right answers.
     weights
         Of K labels, as the loss has them; none: all alike.
     """
@@ -61,6 +63,7 @@ class Objective(Protocol):
     guessing: float
     label_entropy: float
     least: float
+    share_belief: float
     weights: NDArray[Any] | None
 
     def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -116,16 +119,26 @@ def make_objective(
 def _weigh(
     labels: NDArray[np.integer], *, label_names: Sequence[str], params: FineTuneParams
 ) -> FloatArray | None:
-    """Return the weights of K labels, shape (K,); None: all alike."""
+    """Return the weights of K labels, shape (K,); None: they change nothing."""
     if params.class_weights == "none":
         return None
+    weights = _find_weights(labels, label_names=label_names, params=params)
+    usual = weights[0] if labels.ndim == 1 else 1.0  # of a choice, the mean is over the weights
+    return None if (weights == usual).all() else weights
+
+
+def _find_weights(
+    labels: NDArray[np.integer], *, label_names: Sequence[str], params: FineTuneParams
+) -> FloatArray:
     if not isinstance(params.class_weights, str):
         return _weights_by_name(params.class_weights, label_names)
     if labels.ndim == 1:
         counts = np.bincount(labels, minlength=len(label_names))
         return np.asarray(len(labels) / (len(label_names) * np.maximum(counts, 1)), np.float64)
     positives = labels.sum(axis=0, dtype=np.int64)
-    return np.asarray((len(labels) - positives) / np.maximum(positives, 1), np.float64)
+    negatives = len(labels) - positives
+    # a label of every text has nothing to be balanced with, and 0 would keep it from being learnt
+    return np.where(negatives > 0, negatives / np.maximum(positives, 1), 1.0)
 
 
 def _weights_by_name(weights: Mapping[str, float], names: Sequence[str]) -> FloatArray:
@@ -158,10 +171,12 @@ class SingleLabel:
         # in the loss they are float32 too: the mean of equal losses is that loss
         self.weights: NDArray[Any] | None = None if weights is None else weights.astype(np.float32)
         self.tensor = _to_device(weights, device)
-        counts = np.bincount(labels, minlength=n_labels) * (1.0 if weights is None else weights)
+        counts = np.bincount(labels, minlength=n_labels)
+        weighted = counts * (1.0 if weights is None else weights)
         self.guessing = math.log(n_labels)
-        shares = counts / max(counts.sum(), TINY)
-        self.label_entropy = float(_entropy(_smooth(shares, smoothing)))
+        shares = _smooth(weighted / max(weighted.sum(), TINY), smoothing)
+        self.label_entropy = float(_entropy(shares))
+        self.share_belief = float(counts @ shares / max(len(labels), 1))
         self.least = float(_entropy(_smooth(np.eye(n_labels)[0], smoothing)))
 
     def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -217,6 +232,8 @@ class MultiLabel:
         self.guessing = math.log(2) * total
         self.label_entropy = float(_constant_loss(present, absent).mean())
         self.least = total * float(_entropy(np.array([half, 1 - half])))
+        believed = present / np.maximum(present + absent, TINY)
+        self.share_belief = float((shares * believed + others * (1 - believed)).mean())
 
     def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the summed loss of a part of a batch; see `Objective`."""
@@ -253,7 +270,7 @@ def describe_scale(objective: Objective, label_names: Sequence[str]) -> list[str
         listed = ", ".join(named) if few else f"{named[0]} to {named[-1]}"
         said.append(f"weighted ({listed})")
     if objective.least > 0:
-        said.append(f"smoothed (never below {objective.least:.2f})")
+        said.append(f"smoothed (never below {objective.least:.2g})")
     if not said:
         return []
     return [

@@ -158,8 +158,7 @@ def check_label_sets(indicators: NDArray[np.integer], label_names: Sequence[str]
 
 NOT_THE_RATE = (
     "no weight was changed before it, so it is not the learning rate: look for NaN in the "
-    "checkpoint's weights and for extreme fine_tune.class_weights, or set fine_tune.precision to "
-    "fp32"
+    "checkpoint's weights and for extreme fine_tune.class_weights"
 )
 
 
@@ -172,13 +171,21 @@ class LossWatch:
         Loss of guessing, in nats: ln K for K classes.
     learning_rate
         Peak of the schedule, for the advice.
+    highest_usual_rate
+        Above which such trainings usually fail, for the advice.
+    precision
+        ``fp32`` or ``bf16``, for the advice.
     """
 
-    def __init__(self, *, guessing: float, learning_rate: float) -> None:
+    def __init__(
+        self, *, guessing: float, learning_rate: float, highest_usual_rate: float, precision: str
+    ) -> None:
         self.recent: deque[float] = deque(maxlen=WINDOW)
         self.start: float | None = None
         self.guessing = guessing
         self.learning_rate = learning_rate
+        self.safe_rate = highest_usual_rate / 2
+        self.exact = "" if precision == "fp32" else ", or set fine_tune.precision to fp32"
 
     def look(self, step: int, loss: float, gradient_norm: float) -> None:
         """Take in one optimiser step.
@@ -192,7 +199,7 @@ class LossWatch:
         if not math.isfinite(loss) or not math.isfinite(gradient_norm):
             raise TrainingDivergedError(
                 f"step {step}: the loss is {loss:g} and the gradient norm {gradient_norm:g}; "
-                f"{self._advice() if step > 1 else NOT_THE_RATE}"
+                f"{self._advice() if step > 1 else NOT_THE_RATE + self.exact}"
             )
         self.recent.append(loss)
         if step <= FIRST_STEPS:  # a badly drawn head may begin far above guessing
@@ -208,8 +215,8 @@ class LossWatch:
             )
 
     def _advice(self) -> str:
-        lower = min(self.learning_rate / 5, 5e-5)
+        lower = min(self.learning_rate / 5, self.safe_rate)
         return (
-            f"lower fine_tune.learning_rate (now {self.learning_rate:g}, try {lower:.0e}), raise "
-            "fine_tune.warmup_fraction, or set fine_tune.precision to fp32"
+            f"lower fine_tune.learning_rate (now {self.learning_rate:g}, try {lower:.0e}) or raise "
+            f"fine_tune.warmup_fraction{self.exact}"
         )

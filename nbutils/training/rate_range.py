@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,6 +132,7 @@ def find_learning_rate(
     _check_range(bounds, steps)
     recipe = FineTuneParams.of({**(params.model_dump() if params else {}), **changes})
     # a test has its own end and its own rates
+    steps = int(steps)
     own = {"max_steps": steps, "epochs": steps, "time_limit_minutes": None, "eval_steps": None}
     recipe = recipe.model_copy(update=own)
     examples, _ = read_splits(texts, labels, None)
@@ -140,7 +142,7 @@ def find_learning_rate(
     )
     train = encode_examples(examples, classes, tokenizer, cutting=recipe.cutting)
     check_trainable(train, classes)
-    model = load_model(recipe, classes, tokenizer)
+    model, _ = load_model(recipe, classes, tokenizer)
     with ready_to_train(model, recipe) as dropout:
         training = RangeTraining(model, train, validation=None, params=recipe, dropout=dropout)
         training.bounds = bounds
@@ -152,7 +154,7 @@ def _check_range(bounds: tuple[float, float], steps: int) -> None:
     low, high = bounds
     if not 0 < low < high:
         raise ParameterError(f"bounds: expected 0 < low < high, found {low:g} and {high:g}")
-    if not isinstance(steps, int) or steps < FEWEST_STEPS:
+    if not isinstance(steps, Integral) or steps < FEWEST_STEPS:
         raise ParameterError(
             f"steps: expected a whole number of at least {FEWEST_STEPS}, found {steps!r}"
         )

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from nbutils.artifacts import read_json
+from nbutils.artifacts import PREPROCESSING_FILE, read_json
 from nbutils.checkpoints.checks import check_checkpoint
 from nbutils.checkpoints.heads import HEAD
-from nbutils.checkpoints.loading import load_classifier, load_tokenizer
+from nbutils.checkpoints.loading import load_head, load_tokenizer
 from nbutils.errors import CheckpointError, DataError, ParameterError
 from nbutils.label_sets import Task
 from nbutils.params.cutting import CUTTING, Cutting
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.thresholds import FEWEST_POSITIVES, Thresholds
-from nbutils.training.classifier import PREPROCESSING_FILE, Classifier
+from nbutils.training.classifier import Classifier
 from nbutils.training.examples import Classes
 from nbutils.training.machine import choose_device
 
@@ -56,12 +56,14 @@ def load_fine_tuned(directory: str | Path, *, trust_remote_code: bool = False) -
     thresholds = _read_thresholds(how, classes, folder)
     check_checkpoint(str(folder), max_length=cutting.max_length)
     tokenizer = load_tokenizer(str(folder), trust_remote_code=trust_remote_code)
-    model = load_classifier(
+    model, keeps_head = load_head(
         str(folder),
         label_names=classes.names,
         task=classes.task,
         trust_remote_code=trust_remote_code,
     )
+    if not keeps_head:
+        raise CheckpointError(f"{folder}: expected the weights of its head, found none; {AGAIN}")
     model = model.to(choose_device()).eval()
     pairs = how.get("pairs")
     reads_pairs = pairs if isinstance(pairs, bool) else None  # an older version did not say

@@ -13,8 +13,8 @@ MEANING = {
     "hard": "not believed, neither on average nor at last",
 }
 USELESS = (
-    "The model came to believe hardly more labels than who always gives the most frequent one. "
-    "That it does not believe a label is no evidence against it, so no texts are listed."
+    "The model came to know hardly more than how frequent each label is. That it does not believe "
+    "a label is no evidence against it, so no texts are listed."
 )
 
 

@@ -359,7 +359,7 @@ def _find_cutting(model: Path | str | None) -> Cutting | None:
     """Return how a model that was fine-tuned here cuts its texts; None: it does not say."""
     if model is None or not Path(model).is_dir():
         return None
-    from nbutils.training.classifier import PREPROCESSING_FILE
+    from nbutils.artifacts import PREPROCESSING_FILE
     from nbutils.training.saved import load_cutting
 
     return load_cutting(model) if (Path(model) / PREPROCESSING_FILE).exists() else None

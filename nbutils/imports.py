@@ -1,0 +1,98 @@
+"""What a cell or a module imports, found without running it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import nbutils
+from nbutils import widgets
+
+REMEMBERED = 1024  # texts, of which keys of all stages are made: they reach nearly the same modules
+HOMES = {"nbutils": nbutils.HOMES, "nbutils.widgets": widgets.HOMES}  # loaded at first use
+MAGICS = {"run_line_magic", "run_cell_magic"}
+
+
+def parse_cell(source: str) -> ast.Module | None:
+    """Parse a code cell or a module; magics and shell lines become the calls that they are.
+
+    Parameters
+    ----------
+    source
+        Its text.
+
+    Returns
+    -------
+    ast.Module or None
+        None: it is no Python, even so.
+    """
+    for spell in (str, _without_magics):
+        try:
+            return ast.parse(spell(source))
+        except (SyntaxError, ValueError):  # a magic or a shell line; a null byte
+            continue
+    return None
+
+
+def _without_magics(source: str) -> str:
+    from IPython.core.inputtransformer2 import TransformerManager  # slow, and seldom needed
+
+    return str(TransformerManager().transform_cell(source))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def all_imported(source: str) -> frozenset[str]:
+    """Return what a source may import: of `from a import b` both `a` and `a.b`.
+
+    Parameters
+    ----------
+    source
+        Text of a cell or a module. Code within magics counts, `%run file.py` too.
+
+    Returns
+    -------
+    frozenset of str
+        Names of modules or of what is in them; relative ones begin with their dots.
+    """
+    tree = parse_cell(source)
+    found: set[str] = set()
+    for node in () if tree is None else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+            found.update(names_from("." * node.level + (node.module or ""), names))
+        elif isinstance(node, ast.Call):
+            found.update(_in_magic(node))
+    return frozenset(found)
+
+
+def _in_magic(call: ast.Call) -> Iterator[str]:
+    if not (isinstance(call.func, ast.Attribute) and call.func.attr in MAGICS):
+        return
+    for word in call.args:
+        if isinstance(word, ast.Constant) and isinstance(word.value, str):
+            yield from all_imported(word.value)
+            for script in re.findall(r"\S+\.py\b", word.value):  # of %run
+                yield ".".join(Path(script).with_suffix("").parts)
+
+
+def names_from(module: str, names: Iterable[str]) -> set[str]:
+    """Return what `from module import names` may import: public names from where they live."""
+    names = set(names)
+    dot = "" if not module or module.endswith(".") else "."
+    found = {module, *(f"{module}{dot}{name}" for name in names)}
+    homes = HOMES.get(module, {})
+    return found | {homes[name] for name in names & set(homes)}
+
+
+def resolve(name: str, package: str) -> str:
+    """Return a relative name, as a module of a package has written it, in full."""
+    steps = len(name) - len(name.lstrip("."))
+    if not steps:
+        return name
+    above = package.split(".")[: max(0, len(package.split(".")) - steps + 1)]
+    return ".".join([*above, name[steps:]]).strip(".")
