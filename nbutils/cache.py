@@ -24,11 +24,10 @@ from nbutils.artifacts import (
     LAST_ARTIFACT,
     NOTEBOOKS,
     STAGE_FILE,
-    read_json,
 )
-from nbutils.errors import ParameterError
+from nbutils.errors import DataError, ParameterError
 from nbutils.locks import has_readers, is_held, locked_if_free
-from nbutils.report_folders import LAST_COMPLETED, MANIFEST
+from nbutils.report_folders import find_uses
 from nbutils.reproduction_folders import end_reproduction, find_reproductions, is_unfinished
 
 REPRODUCE = "reproduce"  # stands for a stage where a folder is that of a reproduction
@@ -99,14 +98,9 @@ def list_cache(
     runs_dir
         Folder of the runs; one that is not there holds no stages.
     reports_dir
-        Folder of the reports that may be made of them.
-
-    Raises
-    ------
-    DataError
-        A report's manifest cannot be read, so that it is not known what the report uses.
+        Folder of the reports that may be made of them; one whose manifest is torn uses nothing.
     """
-    reports = _reports_by_key(reports_dir)
+    reports, _ = find_uses(reports_dir)
     found = [
         _describe(stage, folder, runs_dir=runs_dir, reports=reports)
         for stage in NOTEBOOKS
@@ -146,13 +140,10 @@ def prune_cache(
     ParameterError
         There is no such folder of reports, so that every stage would seem to be unused.
     DataError
-        A report's manifest cannot be read.
+        A report's manifest cannot be read, so that a stage which it uses would seem to be unused.
     """
-    if not everything and not reports_dir.is_dir():
-        raise ParameterError(
-            f"--reports-dir {reports_dir}: no such folder, so it is not known which stages reports "
-            "use; name the folder, or remove every stage with --prune --all"
-        )
+    if not everything:
+        _refuse_unknown_uses(reports_dir)
     removed: list[CachedFolder] = []
     in_use: list[CachedFolder] = []
     for entry in list_cache(runs_dir, reports_dir=reports_dir):
@@ -165,6 +156,21 @@ def prune_cache(
                 _remove(entry)
         (removed if unused else in_use).append(entry)
     return Pruned(tuple(removed), tuple(in_use))
+
+
+def _refuse_unknown_uses(reports_dir: Path) -> None:
+    everything = "or remove every stage with --prune --all"
+    if not reports_dir.is_dir():
+        raise ParameterError(
+            f"--reports-dir {reports_dir}: no such folder, so it is not known which stages reports "
+            f"use; name the folder, {everything}"
+        )
+    _, torn = find_uses(reports_dir)
+    if torn:
+        raise DataError(
+            f"{torn[0]}: expected a JSON object, found none, so it is not known which stages the "
+            f"report uses; run its study again, remove the report, {everything}"
+        )
 
 
 def describe_cache(entries: Sequence[CachedFolder]) -> str:
@@ -273,17 +279,6 @@ def _measure(folder: Path) -> tuple[int, float]:
 def _last_step(states: Iterable[Path]) -> int | None:
     names = [path.name for path in states]
     return max((int(match[1]) for match in map(STEP.fullmatch, names) if match), default=None)
-
-
-def _reports_by_key(reports_dir: Path) -> dict[str, dict[str, float]]:
-    """Return, by stage key, the studies whose reports use it, and when each was written."""
-    found: dict[str, dict[str, float]] = {}
-    for pattern in (f"*/{MANIFEST}", f"*/{LAST_COMPLETED}/{MANIFEST}"):
-        for path in sorted(reports_dir.glob(pattern)):
-            keys, name = read_json(path).get("stage_keys"), path.relative_to(reports_dir).parts[0]
-            for key in keys.values() if isinstance(keys, dict) else ():
-                found.setdefault(str(key), {})[name] = path.stat().st_mtime
-    return found
 
 
 def _is_running(runs_dir: Path, key: str) -> bool:

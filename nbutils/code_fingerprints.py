@@ -20,6 +20,7 @@ from nbutils.artifacts import digest, project_dir
 from nbutils.errors import DataError
 from nbutils.imports import REMEMBERED, all_imported, names_from, parse_cell, resolve
 
+HOMES = "\nHOMES = {"
 IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(nbutils[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)|import[ \t]+(.*))", re.M
 )
@@ -93,8 +94,10 @@ def _library_sources(modules: set[str]) -> dict[str, str]:
         name = waiting.pop()
         path = None if name in sources else _module_path(name)
         if path is not None:
-            sources[name] = path.read_text(encoding="utf-8")
-            waiting.extend(sorted(_library_imports(sources[name])))
+            text = sources[name] = path.read_text(encoding="utf-8")
+            waiting.extend(sorted(_library_imports(text)))
+            if HOMES in text:  # a package that loads its modules at first use
+                waiting.extend(re.findall(r'"(nbutils\.[\w.]+)"', text))
     return sources
 
 

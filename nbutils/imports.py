@@ -9,10 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import nbutils
-from nbutils import widgets
 
 REMEMBERED = 1024  # texts, of which keys of all stages are made: they reach nearly the same modules
-HOMES = {"nbutils": nbutils.HOMES, "nbutils.widgets": widgets.HOMES}  # loaded at first use
 MAGICS = {"run_line_magic", "run_cell_magic"}
 
 
@@ -85,8 +83,9 @@ def names_from(module: str, names: Iterable[str]) -> set[str]:
     names = set(names)
     dot = "" if not module or module.endswith(".") else "."
     found = {module, *(f"{module}{dot}{name}" for name in names)}
-    homes = HOMES.get(module, {})
-    return found | {homes[name] for name in names & set(homes)}
+    if module == "nbutils":  # which loads them at first use
+        found |= {nbutils.HOMES[name] for name in names & set(nbutils.HOMES)}
+    return found
 
 
 def resolve(name: str, package: str) -> str:

@@ -14,7 +14,7 @@ from nbutils.chunks import Positions, chunk, head_and_tail, heads
 from nbutils.errors import DataError
 from nbutils.escaping import visible_text
 from nbutils.params.cutting import Cutting
-from nbutils.plots.figure import shorten
+from nbutils.plots.names import shorten
 
 if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedTokenizerFast

@@ -1,10 +1,11 @@
-"""A study's report folder: the names of what is in it."""
+"""A study's report folder: the names of what is in it, and the stages that it is made of."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from nbutils.artifacts import NOTEBOOKS
+from nbutils.artifacts import NOTEBOOKS, read_json
+from nbutils.errors import DataError
 
 TITLES = {
     "data_prep": "Data preparation",
@@ -22,3 +23,29 @@ LAST_COMPLETED = "last-completed"  # a folder in it: the pages from before a run
 def page_name(stage: str) -> str:
     """Return the file name of a stage's page."""
     return Path(NOTEBOOKS[stage]).with_suffix(".html").name
+
+
+def find_uses(reports_dir: Path) -> tuple[dict[str, dict[str, float]], list[Path]]:
+    """Return which reports use which stages, and the manifests that do not say so.
+
+    Returns
+    -------
+    uses
+        By the key of a stage, the names of the studies whose reports use it, and when each report
+        was written, in seconds since 1970.
+    torn
+        Manifests that cannot be read.
+    """
+    uses: dict[str, dict[str, float]] = {}
+    torn: list[Path] = []
+    for pattern in (f"*/{MANIFEST}", f"*/{LAST_COMPLETED}/{MANIFEST}"):
+        for path in sorted(reports_dir.glob(pattern)):
+            try:
+                keys, written = read_json(path).get("stage_keys"), path.stat().st_mtime
+            except (DataError, OSError):
+                torn.append(path)
+                continue
+            name = path.relative_to(reports_dir).parts[0]
+            for key in keys.values() if isinstance(keys, dict) else ():
+                uses.setdefault(str(key), {})[name] = written
+    return uses, torn

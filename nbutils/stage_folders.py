@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping, Set
 from contextlib import suppress
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 import nbutils
@@ -18,10 +19,13 @@ from nbutils.errors import DataError
 from nbutils.runs import StageRun
 
 FILLED_IN = {"label_suspects.csv"}  # by hand, and not to be lost by running the study again
+BEFORE = ".before"  # in the name of what somebody filled in before the stage was made anew
 
 
 def clear(folder: Path, *, keep: Set[str]) -> None:
     """Make a stage folder, empty but for what is to be kept; what says that it is whole goes first.
+
+    What somebody filled in by hand stays under another name: `label_suspects.before.csv`.
 
     Parameters
     ----------
@@ -31,11 +35,14 @@ def clear(folder: Path, *, keep: Set[str]) -> None:
         Names in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for name in FILLED_IN - keep:
+        if _is_edited(folder / name):
+            (folder / name).rename(_free_name(folder / name))
     for name in (STAGE_FILE, *LAST_ARTIFACT.values()):
         if name not in keep:
             (folder / name).unlink(missing_ok=True)
     for path in folder.iterdir():
-        if path.name not in keep:
+        if path.name not in keep and not _is_set_aside(path.name):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
@@ -96,7 +103,35 @@ def reuse_stage(stage: str, folder: Path) -> StageRun | None:
 
 
 def _is_whole(path: Path, size: int) -> bool:
-    return path.is_file() and (path.name in FILLED_IN or path.stat().st_size == size)
+    if not path.is_file():
+        return False
+    found = path.stat().st_size
+    return found == size or (path.name in FILLED_IN and found > 0)
+
+
+def _is_edited(path: Path) -> bool:
+    """Return whether a file of a finished stage may be another than the stage wrote, and not torn.
+
+    A stage that never finished has no file that somebody would have filled in.
+    """
+    if not (path.parent / STAGE_FILE).is_file() or not path.is_file() or not path.stat().st_size:
+        return False
+    try:
+        sizes = read_json(path.parent / STAGE_FILE).get("files")
+    except DataError:
+        return True
+    return not isinstance(sizes, dict) or sizes.get(path.name) != path.stat().st_size
+
+
+def _free_name(path: Path) -> Path:
+    """Return a name beside a file that nothing has: with ``.before``, or ``.before-2`` and on."""
+    ends = (BEFORE if number == 1 else f"{BEFORE}-{number}" for number in count(1))
+    names = (path.with_name(f"{path.stem}{end}{path.suffix}") for end in ends)
+    return next(name for name in names if not name.exists())
+
+
+def _is_set_aside(name: str) -> bool:
+    return any(name.startswith(f"{Path(own).stem}{BEFORE}") for own in FILLED_IN)
 
 
 def _remove_states(folder: Path) -> None:
@@ -108,7 +143,8 @@ def _sizes(folder: Path) -> dict[str, int]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     found = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     found.pop(STAGE_FILE, None)
-    return {name: size for name, size in found.items() if not name.startswith(f"{CHECKPOINTS}/")}
+    own = {name: size for name, size in found.items() if not name.startswith(f"{CHECKPOINTS}/")}
+    return {name: size for name, size in own.items() if not _is_set_aside(name)}
 
 
 def _flush(folder: Path, names: Mapping[str, int]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -226,12 +225,10 @@ def _refuse_changed(run: StudyRun, stage: str) -> None:
 
 
 def _discard(folder: Path) -> None:
-    """Leave nothing of a refused stage but the states of its training, which can go on."""
-    if not (folder / CHECKPOINTS).exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        return
+    """Leave nothing of a refused stage but states of its training and what somebody filled in."""
     with suppress(OSError):
         clear(folder, keep={CHECKPOINTS})
+        folder.rmdir()  # unless there is something of these in it
 
 
 def _execute_stage(

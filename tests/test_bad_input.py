@@ -429,6 +429,25 @@ DATA: dict[str, tuple[Make, str]] = {
         ),
         r"d\.csv: class 'gone' is left without examples: all of them were dropped as copies",
     ),
+    "class of copies alone among those drawn": (
+        table(
+            "d.csv",
+            [*TWENTY, *["gone"] * 4],
+            [f"text number {n}" for n in [*range(20), *range(4)]],
+            max_examples=22,
+        ),
+        r"class 'gone' is left without .*: all of those among the 22 that max_examples left were "
+        r"dropped as copies .*; raise max_examples, give copies",
+    ),
+    "class of copies alone among all": (
+        table(
+            "d.csv",
+            [*TWENTY, *["gone"] * 4],
+            [f"text number {n}" for n in [*range(20), *range(4)]],
+            max_examples=24,
+        ),
+        r"class 'gone' is left without .*: all of them were dropped as copies .*labels; give",
+    ),
     "label of copies alone": (
         table(
             "d.jsonl",
@@ -512,12 +531,20 @@ DATA: dict[str, tuple[Make, str]] = {
     "NUL bytes": (put("d.csv", b"\0" * 500), r"d\.csv: expected text, found NUL .*copy the file"),
     "gzip called CSV": (
         put("my d.csv", gzip.compress(CSV.encode())),
-        r"d\.csv: expected text, found a gzip archive; unpack it: gunzip < 'my d\.csv' > new\.csv",
+        r"a gzip archive; unpack it: mv -n 'my d\.csv' 'my d\.csv\.gz' && gunzip 'my d\.csv\.gz'",
     ),
     "gzip called JSON Lines": (put("d.jsonl", gzip.compress(b"{}")), r"found a gzip archive; unp"),
     "workbook called CSV": (
         put("d.csv", b"PK\x03\x04" + b"\0" * 60),
         r"d\.csv: expected text, found a ZIP archive or an Excel workbook; .*as 'CSV UTF-8'",
+    ),
+    "ZIP archive called JSON Lines": (
+        put("d.jsonl", b"PK\x03\x04" + b"\0" * 60),
+        r"d\.jsonl: expected text, found a ZIP archive; unpack it$",
+    ),
+    "UTF-16 called JSON Lines": (
+        put("d.jsonl", '{"text": "t", "label": 1}', "utf-16"),
+        r"d\.jsonl: expected UTF-8, found UTF-16; save it as UTF-8$",
     ),
     "open quote": (
         put("d.csv", CSV + '"never closed,pos\n' + "a,b\n" * 3),

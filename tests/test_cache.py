@@ -233,9 +233,23 @@ def test_pruning_without_the_reports_is_refused(places: tuple[Path, Path]) -> No
     with pytest.raises(ParameterError, match=r"--reports-dir .*nowhere: no such folder.*--all"):
         prune_cache(runs, reports_dir=reports / "nowhere")
     (reports / "mine" / "manifest.json").write_text("{", encoding="utf-8")
-    with pytest.raises(DataError, match=r"manifest\.json: expected a JSON object"):
+    message = r"manifest\.json: expected a JSON object, .*; run its study again, .*--prune --all"
+    with pytest.raises(DataError, match=message):
         prune_cache(runs, reports_dir=reports)
     assert len(list((runs / "fine_tune").iterdir())) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
+def test_torn_manifest_hides_no_stage_and_hinders_no_whole_removal(
+    places: tuple[Path, Path], content: bytes
+) -> None:
+    runs, reports = places
+    (reports / "torn").mkdir()
+    (reports / "torn" / "manifest.json").write_bytes(content)
+    assert [e.reports for e in list_cache(runs, reports_dir=reports)] == [
+        ("mine",), (), ("mine",), (), ("mine",)
+    ]  # fmt: skip
+    assert len(prune_cache(runs, reports_dir=reports, everything=True).removed) == 5
 
 
 def test_command_lists_and_prunes(

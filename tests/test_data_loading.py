@@ -161,6 +161,18 @@ def test_half_a_surrogate_pair_is_replaced_in_labels_and_metadata(tmp_path: Path
         assert set(texts.frame["meta_shop"]) == {"\ufffd"}
 
 
+def test_labels_that_are_one_for_their_halves_of_surrogate_pairs_are_noted(tmp_path: Path) -> None:
+    labels = ["a\ud83d", "a\ud83e", "b"] * 4
+    records = [{"text": f"t {i}", "label": x, "many": [x]} for i, x in enumerate(labels)]
+    path = write_jsonl(tmp_path / "d.jsonl", records)
+    for column in ("label", "many"):
+        found = load(path, label_column=column)
+        assert found.label_names == ("a\ufffd", "b")
+        assert ["halves of surrogate pairs only" in note for note in found.notes] == [True]
+    records = [{"text": f"t {i}", "label": x} for i, x in enumerate(["a\ud83d", "b"] * 6)]
+    assert load(write_jsonl(tmp_path / "d.jsonl", records)).notes == ()
+
+
 def test_column_name_with_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
     records = [{"text": f"t {i}", "label": i % 2, "\ud83d": i} for i in range(12)]
     path = write_jsonl(tmp_path / "d.jsonl", records)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,8 @@ from nbutils.data.readers import read_file
 from nbutils.data.text_files import class_folders, read_text
 from nbutils.errors import DataError
 from nbutils.params.data_prep import DataPrepParams
+
+TABLE = b"text,label\na text,pos\n"
 
 
 def test_unquoted_tsv_loses_no_rows_between_two_quotation_marks(tmp_path: Path) -> None:
@@ -55,3 +61,37 @@ def test_old_line_ends_and_a_byte_order_mark_change_nothing(tmp_path: Path) -> N
     raw = read_file(tmp_path / "t.csv", DataPrepParams.of({"dataset": "t.csv"}))
     assert raw.texts == ["one\r\nline", "two"]
     assert raw.labels == ["pos", "neg"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "mended"),
+    [
+        (gzip.compress(TABLE), r"gzip archive; unpack it: (?P<run>.*)$", "d.csv"),
+        (TABLE + b"caf\xe9,pos\n", r"`(?P<run>iconv .*)` if it comes from", "d-utf-8.csv"),
+    ],
+    ids=["gzip", "iconv"],
+)
+def test_proposed_command_works_from_any_folder_and_writes_over_nothing(
+    tmp_path: Path, content: bytes, message: str, mended: str
+) -> None:
+    path, params = tmp_path / "my data" / "d.csv", DataPrepParams.of({"dataset": "d.csv"})
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        read_file(path, params)
+    proposed = re.search(message, str(caught.value))
+    assert proposed is not None
+    command = proposed["run"]
+    if shutil.which(command.split()[0]) is None or shutil.which("gunzip") is None:
+        pytest.skip("the programs of the proposal are not here")
+    (tmp_path / "new.csv").write_text("mine")
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    assert read_file(path.parent / mended, params).texts[0] == "a text"
+    assert (tmp_path / "new.csv").read_text() == "mine"
+
+
+def test_proposed_name_is_one_that_nothing_has(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_bytes(TABLE + b"caf\xe9,pos\n")
+    (tmp_path / "d-utf-8.csv").write_bytes(TABLE)
+    with pytest.raises(DataError, match=r"> \S*/d-utf-8-2\.csv`"):
+        read_file(tmp_path / "d.csv", DataPrepParams.of({"dataset": "d.csv"}))

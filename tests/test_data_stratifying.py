@@ -67,6 +67,17 @@ def test_frequent_label_among_many_rare_ones_keeps_its_share() -> None:
         assert unlabelled.sum() == pytest.approx(share * 100, abs=2)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_rare_labels_beside_a_frequent_one_are_in_every_split(share: float) -> None:
+    labels = [(0,)] * 10 + [(0, label) for label in range(1, 131)] * 3
+    frame = pd.DataFrame({"label": set_column(labels), "split": ""})
+    params = PARAMS.model_copy(update={"validation_size": share})
+    found = split_examples(frame, params, np.arange(len(frame)))
+    for split in ("train", "validation", "test"):
+        assert counts_of(found, split, n_labels=131).min() == 1
+    assert found["split"].value_counts().max() <= 140
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_of_copies_stay_together(seed: int) -> None:
     frame = make_frame(400, seed)

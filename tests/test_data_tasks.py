@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,67 @@ def test_list_of_numbers_and_of_names_with_quotation_marks_is_read(tmp_path: Pat
     assert found.label_names == ("1", 'a "b"', "it's", 'é, "\n"')
 
 
-def test_arrays_as_numpy_writes_them_are_never_read_as_one_label(tmp_path: Path) -> None:
-    path = write(tmp_path / "d.csv", ["['a' 'b']", "['a']", "[]"] * 4)
-    assert any('write one in each row, like ["a", "b"]' in note for note in load(path).notes)
-    with pytest.raises(DataError, match=r"row 1: expected a list .*found \"\['a' 'b'\]\"; put"):
+@pytest.mark.parametrize(
+    ("cell", "label"),
+    [
+        ("""['blue', "red"]""", "red"),
+        ("['red',]", "red"),
+        (r"['it\'s']", "it's"),
+        ("[u'red', 'blue']", "red"),
+        (r"['\xe9', 'a\\b']", "\\".join("ab")),
+    ],
+)
+@pytest.mark.parametrize("task", ["auto", "multi_label"])
+def test_lists_as_people_write_them_in_python_are_read(
+    tmp_path: Path, cell: str, label: str, task: str
+) -> None:
+    found = load(write(tmp_path / "d.csv", [cell, "['green']", "[]"] * 4), task=task)
+    ids = found.frame["label"][0]
+    assert found.task == "multi_label"
+    assert label in [found.label_names[k] for k in ids]
+    assert len(ids) == cell.count(",") - cell.count(",]") + 1
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "['a' 'b']",
+        "['a', 'b' 'c',]",
+        "['a', nan]",
+        "[np.str_('a')]",
+        "[a, b]",
+        r"['a\d']",
+        "['a', 'b'",
+        '["a", "b',
+    ],
+)
+def test_broken_list_among_lists_is_refused_by_its_row(tmp_path: Path, cell: str) -> None:
+    path = write(tmp_path / "d.csv", ["['a']", cell, "[]"] * 4)
+    message = re.escape(f"row 2: expected a list of labels, found {cell!r}; write it like [")
+    with pytest.raises(DataError, match=message + ".*, or set task to single_label if"):
+        load(path)
+    with pytest.raises(DataError, match=message):
         load(path, task="multi_label")
+
+
+def test_arrays_as_numpy_writes_them_bring_a_hint_where_no_row_is_a_list(tmp_path: Path) -> None:
+    found = load(write(tmp_path / "d.csv", ["['a' 'b']", "['b' 'c']"] * 6))
+    assert found.task == "single_label"
+    assert any('write one in each row, like ["a", "b"]' in note for note in found.notes)
+
+
+def test_list_cut_short_among_plain_labels_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.csv", ["['a', 'b']", "c", "[1, 2", "[d] e"] * 3)
+    with pytest.raises(DataError, match=r"row 3: expected a list of labels, found '\[1, 2'; write"):
+        load(path, task="multi_label")
+    path = write(tmp_path / "d.csv", ["['a', 'b']", "c", "[d] e"] * 4)
+    assert load(path, task="multi_label").label_names == ("[d] e", "a", "b", "c")
+
+
+def test_list_in_text_that_a_separator_would_cut_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.csv", ["['a', nan]", "['b', 'c']"] * 6)
+    with pytest.raises(DataError, match=r"row 2: label_separator ',' .*found a list; leave"):
+        load(path, label_separator=",")
 
 
 def test_names_of_a_saved_dataset_are_kept(tmp_path: Path) -> None:
@@ -121,6 +178,10 @@ def test_one_plain_label_among_lists_is_read_when_several_are_asked_for(tmp_path
 def test_single_labels_that_look_like_lists_stay_classes(tmp_path: Path) -> None:
     found = load(write(tmp_path / "d.csv", ["[1]", "one", "[1, 2"] * 4))
     assert (found.task, found.label_names) == ("single_label", ("[1, 2", "[1]", "one"))
+    found = load(write(tmp_path / "d.csv", ["[ham]", "[spam]"] * 6))
+    assert (found.task, found.label_names) == ("single_label", ("[ham]", "[spam]"))
+    path = write(tmp_path / "d.csv", ["[1]", "[ham]"] * 6)
+    assert load(path, task="single_label").label_names == ("[1]", "[ham]")
 
 
 def test_single_labels_with_signs_between_them_bring_a_hint(tmp_path: Path) -> None:

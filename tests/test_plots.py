@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import made_up
@@ -19,7 +20,7 @@ from nbutils.analysis.abstention import find_abstention
 from nbutils.analysis.calibration import calibrate
 from nbutils.analysis.confused_classes import find_confusions
 from nbutils.analysis.scores import score_model
-from nbutils.plots.figure import shorten, shorten_all
+from nbutils.plots.names import shorten, shorten_all
 from nbutils.plots.palette import ON_HIGH, ON_LOW, PALETTE, RIGHT, WRONG
 
 STEPS = np.arange(1, 301)
@@ -205,9 +206,63 @@ def test_different_names_stay_different_where_they_are_cut() -> None:
         "a\nb",
     ]
     shown = shorten_all([*names, names[0], "c"], width=16)
-    assert shown[:2] == ["Category…of all (2)", "Category…of all (1)"]
+    assert shown[:2] == ["Categor…all (2)", "Categor…all (1)"]
     assert set(shown[2:4]) == {"a b (1)", "a b (2)"}
     assert shown[4:] == [shown[0], "c"]
+
+
+@pytest.mark.parametrize("width", [8, 16, 20, 26])
+def test_numbered_names_fit_and_are_none_that_is_real(width: int) -> None:
+    names = [f"Category of texts, of which each has a number: {k} of all" for k in range(40)]
+    names += ["a b", "a\nb", "a b (1)", "漢字" * 20, "漢字" * 21]
+    shown = shorten_all(names, width=width)
+    assert len(set(shown)) == len(names)
+    assert shown[names.index("a b (1)")] == "a b (1)"
+    assert max(len(name) + len(re.findall("[漢字]", name)) for name in shown) <= width
+
+
+def test_name_has_one_number_at_any_width() -> None:
+    names = [
+        f"Category {kind} of texts, {k} of them, as all others" for kind in "AB" for k in "123"
+    ]
+    narrow, wide = (shorten_all(names, width=width) for width in (16, 26))
+    assert [name[-4:] for name in narrow] == [f" ({k})" for k in range(1, 7)]
+    assert [name.split("…")[0][:10] for name in wide] == ["Category A"] * 3 + ["Category B"] * 3
+    assert [name[-4:] for name in wide] == [f" ({k})" for k in range(1, 7)]
+
+
+def in_words(ax: Axes) -> str:
+    return plots.alt_text(ax.get_figure(root=True)).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_alt_text_names_what_is_drawn_as_it_is_drawn() -> None:
+    names = [f"A category that needs many words {k:02d} to be named" for k in range(61)]
+    counts = pd.DataFrame({"train": range(61, 0, -1)}, index=names)
+    drawn = plots.plot_class_balance(counts)
+    assert drawn.get_yticklabels()[0].get_text() == "A category th…be named (1)"
+    assert (
+        "from 61 (A category th…be named (1)) down to 1 (A category t…be named (61))"
+        in in_words(drawn)
+    )
+    scores = pd.DataFrame({"name": names[:14], "value": 0.5, "low": 0.4, "high": 0.6})
+    scores.loc[13, "name"] = "A category that needs more words to be named"
+    drawn = plots.plot_score_intervals(scores.sort_index(ascending=False))
+    shown = [tick.get_text() for tick in drawn.get_yticklabels()]
+    assert len(set(shown)) == 14
+    assert all(f"{name} 50.0 % (40.0 % to 60.0 %)" in in_words(drawn) for name in shown[:12])
+    outcomes = pd.DataFrame({"label": names, "right": 1, "missed": range(61), "spurious": 1})
+    drawn = plots.plot_label_outcomes(outcomes, normalised=False)
+    worst = drawn.get_yticklabels()[0].get_text()
+    assert worst == "A category t…be named (61)"
+    assert f"Most often missed: {worst}, 60 times" in in_words(drawn)
+    assert drawn.get_yticklabels()[-1].get_text() == "A category th…be named (2)"
+
+
+def test_bar_has_the_number_that_its_name_has_among_all() -> None:
+    names = [f"A category that needs many words {k:02d} to be named" for k in range(61)]
+    values = pd.Series(1.0, index=names[::-1])
+    drawn = plots.plot_bars(values, title="t", x_label="x", alt="a")
+    assert drawn.get_yticklabels()[0].get_text() == "A category t…be named (61)"
 
 
 @pytest.mark.parametrize("name", ["class_balance", "confusion", "score_intervals", "bars"])
@@ -400,6 +455,10 @@ def test_of_many_classes_the_lowest_are_drawn():
     ax = plots.plot_class_scores(scores)
     lowest = scores.classes.sort_values("f1")["label"].iloc[:40]
     assert {tick.get_text() for tick in ax.get_yticklabels()} == set(lowest)
+    named = [f"A category that needs many words {k:02d} to be named" for k in range(60)]
+    ax = plots.plot_class_scores(replace(scores, classes=scores.classes.assign(label=named)))
+    numbers = {int(tick.get_text().split("(")[1][:-1]) for tick in ax.get_yticklabels()}
+    assert numbers == {k + 1 for k in scores.classes.sort_values("f1").index[:40]}
     assert "F1 of the 40 lowest of 60 classes" in plots.alt_text(ax.figure)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +11,11 @@ from bs4 import BeautifulSoup
 from made_up import errors_of, make_errors, make_label_errors
 
 from nbutils.analysis.confused_classes import ConfusedClasses, ConfusedLabels, find_confusions
+from nbutils.analysis.errors import Errors
 from nbutils.analysis.mistake_groups import group_mistakes
+from nbutils.plots import plot_confusions
 from nbutils.views.confusion import tabulate_confusions, tabulate_pairs
+from nbutils.views.confusion_grid import lay_out
 from nbutils.views.mistakes import tabulate_mistakes, tabulate_right
 
 EVIL = '"><script>alert(1)</script>\u202e'
@@ -55,6 +60,32 @@ def test_link_says_what_is_counted() -> None:
     (wrong,) = [link for link in table.find_all("a") if "as class 1" in link["aria-label"]]
     assert wrong.get_text(" ") == "2 66.7"
     assert len(table.find_all("td", class_="nb-number")) == 2  # how many texts each class has
+
+
+@pytest.mark.parametrize("errors", [make_errors(900, 60), make_label_errors(500, 40)])
+def test_class_has_one_number_in_all_tables_and_figures(errors: Errors) -> None:
+    names = [f"A category that needs many words {k:02d} to be named, as all" for k in range(60)]
+    told = renamed(find_confusions(errors), names)
+    shown = soup_of(tabulate_confusions(told)).find_all("th", scope="row")
+    rows = [row.get_text() for row in shown]
+    grid = [name for name in lay_out(told).row_names]
+    figure = plot_confusions(told, normalised=False)
+    every = {tick.get_text() for tick in figure.get_yticklabels()}
+    numbers = [[name.rpartition("(")[2] for name in found] for found in (rows, grid, every)]
+    assert numbers[0] == numbers[1] == [f"{k + 1})" for k in ids_of(told)]
+    assert set(numbers[0]) <= set(numbers[2])
+
+
+def renamed(
+    found: ConfusedClasses | ConfusedLabels, names: list[str]
+) -> ConfusedClasses | ConfusedLabels:
+    if isinstance(found, ConfusedClasses):
+        return replace(found, label_names=tuple(names))
+    return replace(found, outcomes=found.outcomes.assign(label=names[: len(found.outcomes)]))
+
+
+def ids_of(found: ConfusedClasses | ConfusedLabels) -> list[int]:
+    return list(found.block if isinstance(found, ConfusedClasses) else found.worst.index)
 
 
 def test_many_classes_are_shown_by_those_confused_most_and_a_longer_list() -> None:

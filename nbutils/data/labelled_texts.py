@@ -76,8 +76,15 @@ class LabelledTexts(Described):
             "dropped as empty": self.counts.get("dropped_empty", 0),
         }
 
-    def with_frame(self, frame: pd.DataFrame) -> LabelledTexts:
+    def with_frame(self, frame: pd.DataFrame, *, max_examples: int | None = None) -> LabelledTexts:
         """Return the same texts with another frame: fewer rows, or splits filled in.
+
+        Parameters
+        ----------
+        frame
+            Of these texts.
+        max_examples
+            How many of these texts were drawn, before copies were dropped; None: all.
 
         Raises
         ------
@@ -87,9 +94,13 @@ class LabelledTexts(Described):
         before, after = (set(flatten_labels(part["label"])[1]) for part in (self.frame, frame))
         if lost := sorted(before - after):
             more = f" (and {len(lost) - 1} more classes like it)" if len(lost) > 1 else ""
+            some, mend = "all of them", ""
+            if max_examples is not None and max_examples < len(self.frame):
+                some = f"all of those among the {max_examples} that max_examples left"
+                mend = "raise max_examples, "
             raise DataError(
                 f"{self.source}: class {self.label_names[lost[0]]!r} is left without examples"
-                f"{more}: all of them were dropped as copies of texts with other labels; give "
+                f"{more}: {some} were dropped as copies of texts with other labels; {mend}give "
                 "copies the same label, add examples, or set deduplicate to false"
             )
         return replace(self, frame=frame)

@@ -148,6 +148,12 @@ def _show(labels: list[Any], class_names: Sequence[str] | None) -> tuple[list[st
     shown = [_text(label) for label in labels]
     if any(isinstance(label, str) and label != label.strip() for label in labels):
         notes.append("Blanks around labels were removed.")
+    whole = {str(label).strip() for label in labels}
+    if len({writable_text(name) for name in whole}) < len(whole):
+        notes.append(
+            "Some labels differ in halves of surrogate pairs only, which no file can hold: each "
+            "half is read as U+FFFD, so they are one class."
+        )
     if class_names:
         shown = [_class_name(name, class_names) for name in shown]
     texts = [not WHOLE_NUMBER.fullmatch(name) for name in shown]

@@ -143,7 +143,7 @@ def _candidates(keys: Hashes) -> tuple[Positions, Positions]:
 
 
 def _distinct(values: Positions) -> Positions:
-    # numpy.unique, also inside of isin, hashes integers since numpy 2.3: some hundred times slower.
+    # numpy.unique, also inside of isin, hashes integers since numpy 2.3: tens of times slower.
     ordered = np.sort(values)
     return ordered[np.append(ordered[1:] != ordered[:-1], True)] if len(ordered) else ordered
 

@@ -49,7 +49,8 @@ def prepare_data(params: DataPrepParams, folder: Path) -> dict[str, Any]:
     frame = sample_examples(texts.frame, params)
     duplicates = find_duplicates(frame, threshold=params.near_duplicate_threshold)
     cleaned = remove_leakage(frame, duplicates, deduplicate=params.deduplicate)
-    texts = texts.with_frame(split_examples(cleaned.frame, params, cleaned.groups))
+    frame = split_examples(cleaned.frame, params, cleaned.groups)
+    texts = texts.with_frame(frame, max_examples=params.max_examples)
     corrected = correct_labels(texts, cleaned, corrections)
     texts, cleaned, frame = corrected.texts, corrected.cleaned, corrected.texts.frame
     tokenizer = load_tokenizer(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nbutils.data.sources import GIVEN_SPLITS
-from nbutils.data.stratifying import assign_parts
+from nbutils.data.stratifying import assign_parts, row_targets
 from nbutils.errors import DataError, ParameterError
 from nbutils.label_sets import flatten_labels, holds_sets, set_column
 from nbutils.params.data_prep import DataPrepParams
@@ -105,8 +105,9 @@ def split_examples(
 
     Splits that are given stay as they are; those that are missing are cut from the open rows, by
     class share, and with at least one row of each class: where many classes are rare, a split is
-    larger than asked for. The seed is `split_seed` alone. Rows of one class are drawn independently
-    of those of another, so that adding a class moves the others by a row at most.
+    larger than asked for. Of rare labels that share rows with other ones, some split may still
+    lack one. The seed is `split_seed` alone. Rows of one class are drawn independently of those of
+    another, so that adding a class moves the others by a row at most.
 
     Parameters
     ----------
@@ -152,7 +153,7 @@ def _assign_label_sets(
     """Return the split of each open row of texts with several labels."""
     # training comes first: a label with one row for two splits is learnt and not tested
     labels = _label_targets(set_column(label_sets), shares, least=1, spare=1)
-    rows = _row_targets(label_sets, shares, labels)
+    rows = row_targets(label_sets, shares, labels)
     return assign_parts(
         list(label_sets),
         groups,
@@ -160,21 +161,6 @@ def _assign_label_sets(
         labels=labels,
         seed=seed,
     )
-
-
-def _row_targets(
-    label_sets: npt.NDArray[np.object_],
-    shares: Mapping[str, float],
-    labels: Mapping[str, npt.NDArray[np.int64]],
-) -> dict[str, int]:
-    """Return how many rows each part should have: its share, and more for many rare labels."""
-    every = sum(map(len, label_sets))
-    labelled = sum(map(bool, label_sets))
-    rows = {}
-    for name, share in shares.items():
-        more = max(int(labels[name].sum()) - round(share * every), 0)
-        rows[name] = round(share * len(label_sets)) + more * labelled // max(every, 1)
-    return rows
 
 
 def _label_targets(

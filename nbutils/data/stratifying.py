@@ -8,7 +8,37 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nbutils.label_sets import IntArray, LabelSet
+from nbutils.label_sets import IntArray, LabelSet, flatten_labels, set_column
+
+
+def row_targets(
+    label_sets: Sequence[LabelSet] | npt.NDArray[np.object_],
+    shares: Mapping[str, float],
+    labels: Mapping[str, IntArray],
+) -> dict[str, int]:
+    """Return how many rows each part should have: its share, and more for many rare labels.
+
+    Parameters
+    ----------
+    label_sets
+        N sets of label ids.
+    shares
+        Share of the rows that each part is to have.
+    labels
+        As for `assign_parts`.
+    """
+    row_of, ids = flatten_labels(set_column(label_sets))
+    counts, labelled, rows = np.bincount(ids), sum(map(bool, label_sets)), {}
+    for name, share in shares.items():
+        more = max(int(labels[name].sum()) - round(share * len(ids)), 0)
+        rows[name] = round(share * len(label_sets)) + more * labelled // max(len(ids), 1)
+        # How probably each row is to be in the part, by the rarest of its labels.
+        rare = share * counts < 1
+        chances = np.zeros(len(label_sets))
+        np.maximum.at(chances, row_of, np.where(rare, labels[name] / np.maximum(counts, 1), 0)[ids])
+        if chances.sum() > rows[name]:  # rare labels alone need more
+            rows[name] = max(rows[name], round(float(np.maximum(chances, share).sum())))
+    return rows
 
 
 class _Room:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 from nbutils.data.labels import NamedLabels, is_missing, name_labels
+from nbutils.data.lists_in_text import (
+    WRITTEN,
+    is_meant_as_list,
+    looks_like_a_list,
+    read_list,
+    refuse_broken_list,
+)
 from nbutils.data.raw_texts import RawTexts
 from nbutils.errors import DataError
 from nbutils.label_sets import Task
@@ -18,7 +22,6 @@ from nbutils.params.data_prep import DataPrepParams
 
 USUAL_SEPARATORS = (";", "|")
 ONE = (str, int, float, bool)
-WRITTEN = '["a", "b"]'  # a list of labels as messages show it
 
 
 def find_task(parts: Sequence[RawTexts], params: DataPrepParams) -> Task:
@@ -44,6 +47,8 @@ def find_task(parts: Sequence[RawTexts], params: DataPrepParams) -> Task:
         _refuse_unused_separator(parts, params.label_separator)
         return "multi_label"
     in_text = params.task == "multi_label" or _are_lists_in_text(parts)
+    if in_text and params.task == "auto":
+        _refuse_broken_lists(parts)
     lists, plain = _first_of_each(parts, in_text=in_text)
     if lists is None and params.task == "multi_label":
         raise DataError(_no_lists(parts))
@@ -102,7 +107,7 @@ def hint_at_separator(label_names: Sequence[str]) -> list[str]:
                 f"Labels such as {joined[0]!r} were read as classes of their own. If {sign!r} "
                 f"stands between the labels of one text, set label_separator to {sign!r}."
             ]
-    if lists := [name for name in label_names if _looks_like_a_list(name)]:
+    if lists := [name for name in label_names if looks_like_a_list(name)]:
         return [
             f"Labels such as {lists[0]!r} were read as classes of their own. If they are lists of "
             f"labels, write one in each row, like {WRITTEN}."
@@ -137,30 +142,10 @@ def refuse_unlike_sets(named: NamedLabels, *, where: str) -> None:
 def _as_list(label: Any) -> list[Any] | None:
     """Return the members of a list or array, or of a list in a string; None: it is none."""
     if isinstance(label, str):
-        found = _list_in_text(label) if _looks_like_a_list(label) else None
-        return None if found is None else list(found)
+        return read_list(label)
     if isinstance(label, (list, tuple)):
         return list(label)
     return label.tolist() if getattr(label, "ndim", 0) == 1 else None
-
-
-def _looks_like_a_list(label: str) -> bool:
-    return label.lstrip().startswith("[") and label.rstrip().endswith("]")
-
-
-@lru_cache(maxsize=10_000)  # a million rows hold few different lists
-def _list_in_text(label: str) -> tuple[Any, ...] | None:
-    """Return the members of a list as JSON has it, or as Python, and so pandas, writes it."""
-    try:
-        return tuple(json.loads(label))
-    except (ValueError, RecursionError):
-        pass
-    try:
-        found = ast.literal_eval(label.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
-    # Python reads 'a' 'b', as numpy writes an array, as one string.
-    return tuple(found) if "".join(repr(found).split()) == "".join(label.split()) else None
 
 
 def _first_of_each(parts: Sequence[RawTexts], *, in_text: bool) -> tuple[str | None, str | None]:
@@ -187,22 +172,32 @@ def _first_of_each(parts: Sequence[RawTexts], *, in_text: bool) -> tuple[str | N
 
 
 def _are_lists_in_text(parts: Sequence[RawTexts]) -> bool:
-    """Return whether all labels are strings with a list in them: a class may be ``[1]``."""
+    """Return whether all labels are text that looks like a list, and some can be read as one.
+
+    The classes of a task may be ``[ham]`` and ``[spam]``, or ``[1]`` beside others.
+    """
     found = False
     for label in chain.from_iterable(part.labels for part in parts):
         if is_missing(label):
             continue
-        if not isinstance(label, str) or _as_list(label) is None:
+        if not is_meant_as_list(label):
             return False
-        found = True
+        found = found or read_list(label) is not None
     return found
+
+
+def _refuse_broken_lists(parts: Sequence[RawTexts]) -> None:
+    mend = ", or set task to single_label if each text has one label, brackets and all"
+    for part in parts:
+        for row, label in enumerate(part.labels, start=1):
+            refuse_broken_list(label, f"{part.where}, row {row}", mend=mend)
 
 
 def _no_lists(parts: Sequence[RawTexts]) -> str:
     column = parts[0].columns.label
     labels = [label for part in parts for label in part.labels if isinstance(label, str)]
     signs = [sign for sign in USUAL_SEPARATORS if any(sign in label for label in labels)]
-    if any(map(_looks_like_a_list, labels)):
+    if any(map(looks_like_a_list, labels)):
         mend = f"write each list like {WRITTEN}"
     elif signs:
         mend = f"set label_separator to {signs[0]!r}"
@@ -244,19 +239,11 @@ def _read_sets(part: RawTexts, separator: str | None) -> Iterator[list[Any] | No
             continue
         members = _as_list(label)
         if members is None:
-            _refuse_broken_list(label, f"{part.where}, row {row}")
+            refuse_broken_list(label, f"{part.where}, row {row}")
             yield None if is_missing(label) else [label]
             continue
         _refuse_odd_members(members, f"{part.where}, row {row}")
         yield members
-
-
-def _refuse_broken_list(label: Any, where: str) -> None:
-    if isinstance(label, str) and _looks_like_a_list(label):
-        raise DataError(
-            f"{where}: expected a list of labels like {WRITTEN}, found {label!r}; put quotes "
-            "around each label and a comma between them"
-        )
 
 
 def _refuse_odd_members(members: list[Any], where: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import count
 from pathlib import Path
 
 from nbutils.data.columns import Columns
@@ -10,10 +11,8 @@ from nbutils.data.raw_texts import RawTexts
 from nbutils.errors import DataError
 
 HEAD = 4096  # bytes that tell the encoding
-PACKED = {
-    b"\x1f\x8b": ("a gzip archive", "unpack it: gunzip < {name} > new{suffix}"),
-    b"PK\x03\x04": ("a ZIP archive or an Excel workbook", "unpack it, or save it as 'CSV UTF-8'"),
-}
+GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+TABLES = (".csv", ".tsv")  # what a spreadsheet saves
 
 SPLIT_FOLDERS = {"train", "training", "test", "testing", "validation", "valid", "val", "dev"}
 
@@ -72,8 +71,7 @@ def read_text(path: Path) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file "
-            f"as UTF-8 (`iconv -f cp1252 -t utf-8 {path.name} > new{path.suffix}` if it comes from "
-            "Windows)"
+            f"as UTF-8 (`{_to_utf8(path)}` if it comes from Windows)"
         ) from None
 
 
@@ -89,11 +87,33 @@ def refuse_other_encodings(path: Path) -> None:
         _refuse_no_utf8(binary.read(HEAD), path)
 
 
+def _to_utf8(path: Path) -> str:
+    """Return a command that writes a file anew, beside it and under a name that nothing has."""
+    ends = ("-utf-8" if number == 1 else f"-utf-8-{number}" for number in count(1))
+    names = (path.with_name(f"{path.stem}{end}{path.suffix}") for end in ends)
+    new = next(name for name in names if not name.exists())
+    return f"iconv -f cp1252 -t utf-8 {shlex.quote(str(path))} > {shlex.quote(str(new))}"
+
+
+def _refuse_packed(head: bytes, path: Path) -> None:
+    if head.startswith(GZIP):
+        # under its own name again, so that the study stays as it is; neither command writes over
+        old, new = (shlex.quote(f"{path}{end}") for end in ("", ".gz"))
+        raise DataError(
+            f"{path}: expected text, found a gzip archive; unpack it: "
+            f"mv -n {old} {new} && gunzip {new}"
+        )
+    if head.startswith(ZIP) and path.suffix.lower() in TABLES:
+        raise DataError(
+            f"{path}: expected text, found a ZIP archive or an Excel workbook; unpack it, or save "
+            "it as 'CSV UTF-8'"
+        )
+    if head.startswith(ZIP):
+        raise DataError(f"{path}: expected text, found a ZIP archive; unpack it")
+
+
 def _refuse_no_utf8(head: bytes, path: Path) -> None:
-    for start, (kind, mend) in PACKED.items():
-        if head.startswith(start):
-            mend = mend.format(name=shlex.quote(path.name), suffix=path.suffix)
-            raise DataError(f"{path}: expected text, found {kind}; {mend}")
+    _refuse_packed(head, path)
     if head and not head.strip(b"\0"):
         raise DataError(
             f"{path}: expected text, found NUL bytes, as a copy leaves that was broken off; copy "
@@ -103,9 +123,9 @@ def _refuse_no_utf8(head: bytes, path: Path) -> None:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or any(
         half.count(0) > len(head) // 4 for half in halves
     ):
-        raise DataError(
-            f"{path}: expected UTF-8, found UTF-16 (Excel's 'Unicode text'); save it as 'CSV UTF-8'"
-        )
+        is_table = path.suffix.lower() in TABLES
+        found, kind = (" (Excel's 'Unicode text')", "'CSV UTF-8'") if is_table else ("", "UTF-8")
+        raise DataError(f"{path}: expected UTF-8, found UTF-16{found}; save it as {kind}")
 
 
 def refuse_empty(path: Path) -> None:

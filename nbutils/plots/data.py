@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +15,9 @@ from nbutils.plots.figure import (
     legend_above,
     percent,
     row_height,
-    shorten_all,
     styled,
 )
+from nbutils.plots.names import shorten_all
 from nbutils.plots.palette import BLUE, INK, MUTED, ORANGE, SERIES
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_ROWS = 60
+MOST_SCORES = 150
+TOLD_SCORES = 12  # in the alt text
 
 
 @styled
@@ -52,7 +55,8 @@ def plot_class_balance(counts: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         widths = shown[split].to_numpy(dtype=float)
         ax.barh(range(len(shown)), widths, left=left, height=0.62, color=colour.light, label=split)
         left += widths
-    label_rows(ax, shorten_all(shown.index))
+    names = shorten_all(totals.index)
+    label_rows(ax, names[:MOST_ROWS])
     for row, total in enumerate(totals.iloc[:MOST_ROWS]):
         _label_end(ax, float(total), row, f"{int(total):,}")
     ax.margins(x=0.12)
@@ -60,13 +64,12 @@ def plot_class_balance(counts: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     legend_above(ax)
     hidden = len(totals) - len(shown)
     title = "Examples per class" + (f", the {MOST_ROWS} largest of {len(totals)}" if hidden else "")
-    return describe(ax, title=title, alt=_balance_in_words(totals))
+    return describe(ax, title=title, alt=_balance_in_words(totals, names))
 
 
-def _balance_in_words(totals: pd.Series[Any]) -> str:
+def _balance_in_words(totals: pd.Series[Any], names: Sequence[str]) -> str:
     if totals.empty:
         return "No classes."
-    names = shorten_all(totals.index)
     return (
         f"Examples per class, {len(totals)} classes: from {int(totals.iloc[0]):,} "
         f"({names[0]}) down to {int(totals.iloc[-1]):,} ({names[-1]})."
@@ -144,7 +147,7 @@ def plot_bars(
     shown = values.iloc[:MOST_ROWS].astype(float)
     ax = axes_for(ax, height=row_height(len(shown)))
     ax.barh(range(len(shown)), shown.to_numpy(), height=0.62, color=BLUE.light)
-    label_rows(ax, shorten_all(shown.index))
+    label_rows(ax, shorten_all(values.index)[:MOST_ROWS])
     for row, value in enumerate(shown):
         _label_end(ax, value, row, f"{value:,.4g}")
     ax.margins(x=0.14)
@@ -154,7 +157,11 @@ def plot_bars(
 
 @styled
 def plot_score_intervals(
-    scores: pd.DataFrame, *, title: str = "Scores with 95 % intervals", ax: Axes | None = None
+    scores: pd.DataFrame,
+    *,
+    title: str = "Scores with 95 % intervals",
+    most: int = MOST_SCORES,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw scores as dots on their intervals, the first row on top.
 
@@ -164,15 +171,17 @@ def plot_score_intervals(
         Columns `name`, `value`, `low`, `high`; values in [0, 1], higher is better.
     title
         Title of the figure.
+    most
+        Rows that are drawn, from the first on.
     ax
         Axes to draw on; none: a new figure.
     """
-    shown = scores.iloc[:150]
+    shown, names = scores.iloc[:most], shorten_all(scores["name"])[:most]
     rows = np.arange(len(shown))
     ax = axes_for(ax, width=WIDTH, height=row_height(len(shown)))
     ax.hlines(rows, shown["low"], shown["high"], color=BLUE.light, linewidth=3.2, alpha=0.38)
     ax.plot(shown["value"], rows, "o", color=BLUE.light, markersize=6)
-    label_rows(ax, shorten_all(shown["name"]))
+    label_rows(ax, names)
     ax.xaxis.set_major_formatter(lambda value, _: percent(value, digits=0))
     lows = shown["low"].dropna()
     low = float(lows.min()) if len(lows) else 0.0
@@ -188,15 +197,15 @@ def plot_score_intervals(
             color=MUTED.light,
             annotation_clip=False,
         )
-    return describe(ax, title=title, alt=f"{title}: {_scores_in_words(shown)}.")
+    return describe(ax, title=title, alt=f"{title}: {_scores_in_words(shown, names)}.")
 
 
-def _scores_in_words(scores: pd.DataFrame) -> str:
-    first = scores.head(12)
+def _scores_in_words(scores: pd.DataFrame, names: Sequence[str]) -> str:
+    first = scores.head(TOLD_SCORES)
     columns = (first[column] for column in ("value", "low", "high"))
     words = [
         f"{name} {percent(value)} ({percent(low)} to {percent(high)})"
-        for name, value, low, high in zip(shorten_all(first["name"]), *columns, strict=True)
+        for name, value, low, high in zip(names[:TOLD_SCORES], *columns, strict=True)
     ]
     more = f", and {len(scores) - len(first)} more" if len(scores) > len(first) else ""
     return f"{'; '.join(words)}{more}"

@@ -1,15 +1,12 @@
-"""What all plots share: style, size, titles, alt text, safe labels, and showing as SVG."""
+"""What all plots share: style, size, titles, alt text, and showing as SVG."""
 
 from __future__ import annotations
 
 import functools
 import io
-import itertools
 import re
-import unicodedata
 import warnings
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 from xml.etree import ElementTree
 
@@ -134,47 +131,6 @@ def grid_on(ax: Axes, axis: Literal["x", "y"]) -> None:
     """Keep the grid lines that cross `axis` ('x' or 'y') only."""
     ax.grid(False)
     ax.grid(True, axis=axis)
-
-
-def shorten(name: object, *, width: int = 26) -> str:
-    """Return a label that fits: one line, nothing invisible, at most `width` columns wide.
-
-    What does not fit is cut out of the middle, since names often differ at their end alone.
-    """
-    whole, most = str(name), 4 * width
-    if len(whole) > 2 * most:
-        whole = f"{whole[:most]}…{whole[-most:]}"
-    text = visible_text(" ".join(whole.split()))
-    if len(_first_columns(text, width)) == len(text):
-        return text or "(empty)"
-    end = _first_columns(text[::-1], 2 * (width - 1) // 5)[::-1]
-    return f"{_first_columns(text, width - 1 - _columns(end)).rstrip()}…{end.lstrip()}"
-
-
-def shorten_all(names: Iterable[object], *, width: int = 26) -> list[str]:
-    """Return labels that fit and can be told apart.
-
-    Different names that `shorten` makes alike are numbered, in the order of the whole names: so one
-    has the same number in all figures that show the same names.
-    """
-    whole = [str(name) for name in names]
-    shown = {name: shorten(name, width=width) for name in sorted(whole)}
-    times, numbers = Counter(shown.values()), Counter[str]()
-    for name, short in shown.items():
-        if times[short] > 1:
-            numbers[short] += 1
-            shown[name] = f"{short} ({numbers[short]})"
-    return [shown[name] for name in whole]
-
-
-def _first_columns(text: str, most: int) -> str:
-    """Return as much of the beginning of a text as is at most so many columns wide."""
-    ends = itertools.accumulate(map(_columns, text))
-    return text[: sum(1 for _ in itertools.takewhile(lambda end: end <= most, ends))]
-
-
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
 
 
 def percent(share: float, *, digits: int = 1) -> str:

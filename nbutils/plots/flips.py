@@ -12,9 +12,9 @@ from nbutils.plots.figure import (
     label_rows,
     percent,
     row_height,
-    shorten_all,
     styled,
 )
+from nbutils.plots.names import shorten_all
 from nbutils.plots.palette import BLUE, MUTED
 
 if TYPE_CHECKING:

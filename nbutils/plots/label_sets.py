@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +15,10 @@ from nbutils.plots.figure import (
     legend_above,
     percent,
     row_height,
-    shorten_all,
     styled,
     times,
 )
+from nbutils.plots.names import shorten_all
 from nbutils.plots.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RIGHT
 from nbutils.plots.predictions import plot_confusion
 from nbutils.plots.squares import LEVELS, Cells, draw_square
@@ -89,26 +89,26 @@ def plot_label_outcomes(
         widths = values[name].to_numpy(dtype=float)
         ax.barh(range(len(values)), widths, left=left, height=0.62, color=colour.light, label=name)
         left += widths
-    label_rows(ax, shorten_all(values.index))
+    names = dict(zip(counts.index, shorten_all(counts.index), strict=True))
+    label_rows(ax, [names[label] for label in values.index])
     if normalised:
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, digits=0))
     ax.set_xlabel("share of the texts with the label, or given it" if normalised else "texts")
     legend_above(ax)
     title = "Labels right, missed and spurious, " + ("shares" if normalised else "counts")
-    return describe(ax, title=title, alt=f"{title}. {_outcomes_in_words(counts)}")
+    return describe(ax, title=title, alt=f"{title}. {_outcomes_in_words(counts, names)}")
 
 
-def _outcomes_in_words(counts: pd.DataFrame) -> str:
-    totals, names = counts.sum(), shorten_all(counts.index)
+def _outcomes_in_words(counts: pd.DataFrame, names: Mapping[Any, str]) -> str:
+    totals = counts.sum()
     words = (
         f"{int(totals['right']):,} labels were given rightly, {int(totals['missed']):,} missed, "
         f"{int(totals['spurious']):,} given wrongly."
     )
     for kind in ("missed", "spurious"):
         if totals[kind]:
-            worst = int(counts[kind].to_numpy().argmax())
-            number = times(int(counts[kind].iloc[worst]))
-            words += f" Most often {kind}: {names[worst]}, {number}."
+            worst = counts[kind].idxmax()
+            words += f" Most often {kind}: {names[worst]}, {times(int(counts[kind].max()))}."
     return words
 
 

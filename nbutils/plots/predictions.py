@@ -13,10 +13,10 @@ from nbutils.plots.figure import (
     grid_on,
     legend_above,
     percent,
-    shorten_all,
     styled,
     times,
 )
+from nbutils.plots.names import shorten_all
 from nbutils.plots.palette import (
     BLUE,
     GREY,

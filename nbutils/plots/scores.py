@@ -33,4 +33,4 @@ def plot_class_scores(found: ModelScores, *, ax: Axes | None = None) -> Axes:
     title = "F1 per class with 95 % intervals"
     if len(ranked) > MOST_CLASSES:
         title = f"F1 of the {MOST_CLASSES} lowest of {len(ranked)} classes"
-    return plot_score_intervals(ranked.iloc[:MOST_CLASSES], title=title, ax=ax)
+    return plot_score_intervals(ranked, title=title, most=MOST_CLASSES, ax=ax)

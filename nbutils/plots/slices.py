@@ -12,9 +12,9 @@ from nbutils.plots.figure import (
     legend_above,
     percent,
     row_height,
-    shorten_all,
     styled,
 )
+from nbutils.plots.names import shorten_all
 from nbutils.plots.palette import INK, MUTED, ORANGE
 
 if TYPE_CHECKING:

@@ -15,10 +15,9 @@ from nbutils.plots.figure import (
     percent,
     plain_number,
     row_height,
-    shorten,
-    shorten_all,
     styled,
 )
+from nbutils.plots.names import shorten, shorten_all
 from nbutils.plots.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, Colour
 
 if TYPE_CHECKING:

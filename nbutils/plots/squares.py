@@ -10,8 +10,8 @@ import numpy as np
 
 from nbutils.plots.figure import (
     axes_for,
-    shorten_all,
 )
+from nbutils.plots.names import shorten_all
 from nbutils.plots.palette import (
     GRID,
     INK,

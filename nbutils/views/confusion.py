@@ -12,7 +12,7 @@ import numpy as np
 from nbutils.analysis.confused_classes import ConfusedClasses, ConfusedLabels
 from nbutils.analysis.mistake_groups import OUTCOMES, class_cell, label_cell, say_cell
 from nbutils.escaping import escape_text, plain_attribute
-from nbutils.plots.figure import shorten_all
+from nbutils.plots.names import shorten_all
 from nbutils.plots.palette import ON_HIGH, ON_LOW, RIGHT, WRONG, Colour
 from nbutils.plots.squares import LEVELS, grade_cells
 from nbutils.tables import SCROLL, Note, Table
@@ -140,9 +140,10 @@ class OutcomeTable:
         return f"What became of the {shown} labels with most mistakes, of {total}, in texts"
 
     def _repr_html_(self) -> str:
-        shown = shorten_all(self.found.worst["label"], width=2 * NAME_WIDTH)
-        listed = zip(self.found.worst.to_dict("index").items(), shown, strict=True)
-        rows = [self._row(k, row, shown=_isolated(name)) for (k, row), name in listed]
+        labels = self.found.outcomes["label"]
+        names = dict(zip(labels.index, shorten_all(labels, width=2 * NAME_WIDTH), strict=True))
+        worst = self.found.worst.to_dict("index")
+        rows = [self._row(k, row, shown=_isolated(names[k])) for k, row in worst.items()]
         head = "".join(f'<th scope="col">{words}</th>' for words in ("label", *OUTCOMES.values()))
         return _table(self._caption(), f"<tr>{head}</tr>", rows, kind="nb-confusion")
 

@@ -10,10 +10,12 @@ import numpy as np
 from nbutils.analysis.confused_classes import ConfusedClasses, ConfusedLabels
 from nbutils.analysis.mistake_groups import OUTCOMES, say_cell
 from nbutils.escaping import visible_text
+from nbutils.plots.names import shorten_all
 from nbutils.plots.palette import ON_HIGH, ON_LOW, RIGHT, WRONG
 from nbutils.plots.squares import LEVELS, grade_cells
 
 LONGEST_NAME = 80  # characters of a name that is read out
+NAME_WIDTH = 20  # columns of a name where it is seen
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Grid:
     Attributes
     ----------
     row_names, column_names
-        Of R rows and C columns.
+        Of R rows and C columns, as they fit.
     rows
         R rows of C cells.
     caption
@@ -71,7 +73,8 @@ def lay_out(found: ConfusedClasses | ConfusedLabels) -> Grid:
 
 def _classes(found: ConfusedClasses) -> Grid:
     kept = list(found.block)
-    names = tuple(found.label_names[k] for k in kept)
+    every = shorten_all(found.label_names, width=NAME_WIDTH)
+    names = tuple(every[k] for k in kept)
     caption = "Texts by true class (rows) and predicted class (columns)"
     if not found.is_whole:
         caption += f": the {len(kept)} classes confused most, of {len(found.label_names)}"
@@ -108,6 +111,8 @@ def _colours(level: int, right: bool) -> tuple[str, str] | None:
 
 def _labels(found: ConfusedLabels) -> Grid:
     worst, total = found.worst, len(found.outcomes)
+    labels = found.outcomes["label"]
+    names = dict(zip(labels.index, shorten_all(labels, width=NAME_WIDTH), strict=True))
     rows = []
     for k, row in worst.to_dict("index").items():
         name = visible_text(str(row["label"])[:LONGEST_NAME])
@@ -119,4 +124,6 @@ def _labels(found: ConfusedLabels) -> Grid:
         )
     some = f", the {len(worst)} with most mistakes of {total}" if len(worst) < total else ""
     caption = f"What became of each label, in texts{some}"
-    return Grid(tuple(map(str, worst["label"])), tuple(OUTCOMES.values()), tuple(rows), caption)
+    return Grid(
+        tuple(names[k] for k in worst.index), tuple(OUTCOMES.values()), tuple(rows), caption
+    )

@@ -15,7 +15,7 @@ from nbutils.analysis.neighbours import TrainingIndex
 from nbutils.analysis.saved_model import SavedModel
 from nbutils.errors import DataError
 from nbutils.escaping import render_text
-from nbutils.plots.figure import shorten_all
+from nbutils.plots.names import shorten_all
 from nbutils.tables import Note
 from nbutils.views.confusion_grid import lay_out
 from nbutils.views.one_example import (

@@ -8,10 +8,8 @@ from typing import Any
 
 from nbutils.analysis.confusion_cells import Cell
 from nbutils.escaping import escape_text
-from nbutils.plots.figure import shorten_all
 from nbutils.views.confusion_grid import Grid, GridCell
 
-NAME_WIDTH = 20  # columns of a name where it is seen
 NARROW = 10  # columns up to which they are wide
 TURNED = 4  # columns from which on their names stand upright
 FRAME = "3px solid var(--jp-ui-font-color0, #808080)"  # not the ink, which fades on the page
@@ -58,12 +56,9 @@ class ButtonGrid:
         low = ipywidgets.Layout(width="auto", height="auto", align_self="flex-end")
         empty = ipywidgets.HTML()
         upright = n_columns >= TURNED
-        columns, names = (
-            shorten_all(own, width=NAME_WIDTH) for own in (grid.column_names, grid.row_names)
-        )
-        heads = [_name(name, low, upright=upright) for name in columns]
+        heads = [_name(name, low, upright=upright) for name in grid.column_names]
         children = [empty, *heads]
-        for name, row in zip(names, grid.rows, strict=True):
+        for name, row in zip(grid.row_names, grid.rows, strict=True):
             cells = [self._button(cell) if cell.count else empty for cell in row]
             children += [_name(name, slim, upright=False), *cells]
         width = "8em" if not upright else "3.6em" if n_columns <= NARROW else "2.8em"

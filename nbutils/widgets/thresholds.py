@@ -9,7 +9,7 @@ from nbutils.analysis.errors import Errors
 from nbutils.analysis.multi_label import MultiLabelErrors
 from nbutils.analysis.operating_points import ClassOutcomes, Given, list_thresholds
 from nbutils.errors import DataError, suggest
-from nbutils.plots.figure import shorten_all
+from nbutils.plots.names import shorten_all
 from nbutils.tables import Note
 from nbutils.views.line_chart import LineChart
 from nbutils.views.operating_points import chart_class, point_class, say_class, tabulate_class
