@@ -159,7 +159,7 @@ def site(
 
 @app.command()
 def reproduce(
-    report: Annotated[Path, typer.Argument(help="Any page of a study's report.")],
+    report: Annotated[Path, typer.Argument(help="A study's report, or any page of it.")],
     check: Annotated[
         bool, typer.Option("--check", help="Do not train: was it edited, are its inputs here?")
     ] = False,

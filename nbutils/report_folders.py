@@ -25,6 +25,20 @@ def page_name(stage: str) -> str:
     return Path(NOTEBOOKS[stage]).with_suffix(".html").name
 
 
+def find_page(report: Path) -> Path:
+    """Return a page of a report; of a report's folder its first.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    """
+    page = report / SUMMARY if report.is_dir() else report
+    if not page.is_file():
+        raise DataError(f"{page}: no such page; name a page of a report, or its folder")
+    return page
+
+
 def find_uses(reports_dir: Path) -> tuple[dict[str, dict[str, float]], list[Path]]:
     """Return which reports use which stages, and the manifests that do not say so.
 

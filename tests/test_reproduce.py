@@ -720,8 +720,17 @@ def test_page_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "plain.html").write_text("<p>hello</p>")
     with pytest.raises(DataError, match="expected a report of nbutils with its manifest"):
         check_report(tmp_path / "plain.html")
-    with pytest.raises(DataError, match="cannot be read as a report"):
-        check_report(tmp_path / "nowhere.html")
+    (tmp_path / "empty").mkdir()
+    for missing in (tmp_path / "nowhere.html", tmp_path / "empty"):
+        with pytest.raises(DataError, match=r"\.html: no such page; name a page of a report, or"):
+            check_report(missing)
+
+
+def test_folder_of_a_report_stands_for_its_first_page(tmp_path: Path) -> None:
+    page = written(tmp_path, made_up(status="failed"))
+    assert check_report(tmp_path).report == check_report(page).report == page
+    with pytest.raises(DataError, match="found one that failed"):
+        reproduce_report(tmp_path)
 
 
 def test_failed_study_has_nothing_to_compare_with(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from nbutils.errors import CheckpointError, DataError, NbutilsError
 from nbutils.params.study import Study
 from nbutils.report.carried import unpack_predictions
 from nbutils.report.seal import SEALS, is_manifest_sealed, sealed_as, split_page
+from nbutils.report_folders import find_page
 from nbutils.reproduce.rebuilding import rebuild_study
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def check_report(report: Path, *, data: str | None = None, model: str | None = N
     Parameters
     ----------
     report
-        Any page of a study.
+        Any page of a study, or the folder of its report.
     data, model
         Stand in for the recorded dataset and checkpoint; see `rebuild_study`.
 
@@ -93,6 +94,7 @@ def check_report(report: Path, *, data: str | None = None, model: str | None = N
     DataError
         The file cannot be read, or is not a page of a study.
     """
+    report = find_page(report)
     before, text, after = split_page(report)
     try:
         manifest = json.loads(text)

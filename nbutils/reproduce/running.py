@@ -17,7 +17,7 @@ from nbutils.params.study import Study
 from nbutils.publishing import fingerprint_predictions
 from nbutils.report.carried import read_test_rows, unpack_predictions
 from nbutils.report.page import read_manifest
-from nbutils.report_folders import MANIFEST
+from nbutils.report_folders import MANIFEST, find_page
 from nbutils.reproduce.checking import Check, check_checkpoint, check_data, check_seals
 from nbutils.reproduce.comparing import Comparison, compare_manifests
 from nbutils.reproduce.rebuilding import rebuild_study
@@ -117,7 +117,7 @@ def reproduce_report(
     Parameters
     ----------
     report
-        Any page of a finished study.
+        Any page of a finished study, or the folder of its report.
     options
         Other inputs, folders and permissions than usual; None: none.
     watcher
@@ -132,6 +132,7 @@ def reproduce_report(
         A notebook failed; its report says where and why.
     """
     options = options or ReproduceOptions()
+    report = find_page(report)
     manifest = _finished_manifest(report)
     study = rebuild_study(manifest, data=options.data, model=options.model)
     trusting = study.fine_tune.trust_remote_code
