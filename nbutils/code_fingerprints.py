@@ -18,9 +18,9 @@ from pathlib import Path
 import nbutils
 from nbutils.artifacts import digest, project_dir
 from nbutils.errors import DataError
-from nbutils.imports import REMEMBERED, all_imported, names_from, parse_cell, resolve
+from nbutils.imports import REMEMBERED, all_imported, find_scripts, names_from, parse_cell, resolve
 
-HOMES = "\nHOMES = {"
+LAZY = re.compile(r"^HOMES\b.*=", re.M)  # of a package that loads its modules at first use
 IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(nbutils[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)|import[ \t]+(.*))", re.M
 )
@@ -57,11 +57,17 @@ def code_fingerprint(notebook: Path) -> str:
 
 
 def _own_sources(cells: list[str], folders: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
-    """Yield name and text of each module beside a notebook that its cells reach."""
-    waiting, seen = sorted(set().union(*map(all_imported, cells))), set[str]()
+    """Yield name and text of each script and module of a person's own that cells reach."""
+    texts = list(cells)
+    for script in sorted({script for cell in cells for script in find_scripts(cell)}):
+        path = next((folder / script for folder in folders if (folder / script).is_file()), None)
+        if path is not None:
+            texts.append(_read(path))
+            yield script, texts[-1]
+    waiting, seen = sorted(set().union(*map(all_imported, texts))), set[str]()
     while waiting:
         name = waiting.pop()
-        if name in seen or name.split(".")[0] == "nbutils":
+        if name in seen or name.split(".")[0] in ("", "nbutils"):
             continue
         seen.add(name)
         if "." in name:  # a package is run before what is in it
@@ -96,13 +102,13 @@ def _library_sources(modules: set[str]) -> dict[str, str]:
         if path is not None:
             text = sources[name] = path.read_text(encoding="utf-8")
             waiting.extend(sorted(_library_imports(text)))
-            if HOMES in text:  # a package that loads its modules at first use
+            if LAZY.search(text):
                 waiting.extend(re.findall(r'"(nbutils\.[\w.]+)"', text))
     return sources
 
 
 def _own_module(name: str, folders: tuple[Path, ...]) -> Path | None:
-    for place in (folder.joinpath(*name.split(".")) for folder in folders if name):
+    for place in (folder.joinpath(*name.split(".")) for folder in folders):
         for path in (place / "__init__.py", place.with_suffix(".py")):
             if path.is_file():
                 return path

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
 
 import nbutils
 
@@ -48,7 +46,7 @@ def all_imported(source: str) -> frozenset[str]:
     Parameters
     ----------
     source
-        Text of a cell or a module. Code within magics counts, `%run file.py` too.
+        Text of a cell or a module. Code within magics counts.
 
     Returns
     -------
@@ -64,18 +62,29 @@ def all_imported(source: str) -> frozenset[str]:
             names = [alias.name for alias in node.names]
             found.update(names_from("." * node.level + (node.module or ""), names))
         elif isinstance(node, ast.Call):
-            found.update(_in_magic(node))
+            found.update(*map(all_imported, _magic_words(node)[1:]))
     return frozenset(found)
 
 
-def _in_magic(call: ast.Call) -> Iterator[str]:
+def find_scripts(source: str) -> list[str]:
+    """Return the files that a cell runs by `%run`, as it names them."""
+    tree = parse_cell(source)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree else []
+    found = []
+    for magic, code in (words for words in map(_magic_words, calls) if len(words) == 2):
+        named = next((word for word in code.split() if not word.startswith("-")), None)
+        if magic == "run" and named is not None:
+            path = named.strip("'\"")
+            found.append(path if path.endswith((".py", ".ipy", ".ipynb")) else f"{path}.py")
+    return found
+
+
+def _magic_words(call: ast.Call) -> list[str]:
+    """Return name, line and code of a magic; none: the call is of something else."""
     if not (isinstance(call.func, ast.Attribute) and call.func.attr in MAGICS):
-        return
-    for word in call.args:
-        if isinstance(word, ast.Constant) and isinstance(word.value, str):
-            yield from all_imported(word.value)
-            for script in re.findall(r"\S+\.py\b", word.value):  # of %run
-                yield ".".join(Path(script).with_suffix("").parts)
+        return []
+    words = [word.value for word in call.args if isinstance(word, ast.Constant)]
+    return [word for word in words if isinstance(word, str)]
 
 
 def names_from(module: str, names: Iterable[str]) -> set[str]:

@@ -531,7 +531,7 @@ DATA: dict[str, tuple[Make, str]] = {
     "NUL bytes": (put("d.csv", b"\0" * 500), r"d\.csv: expected text, found NUL .*copy the file"),
     "gzip called CSV": (
         put("my d.csv", gzip.compress(CSV.encode())),
-        r"a gzip archive; unpack it: mv -n 'my d\.csv' 'my d\.csv\.gz' && gunzip 'my d\.csv\.gz'",
+        r"a gzip archive; unpack it: gunzip < 'my d\.csv' > 'my d-unpacked\.csv'",
     ),
     "gzip called JSON Lines": (put("d.jsonl", gzip.compress(b"{}")), r"found a gzip archive; unp"),
     "workbook called CSV": (

@@ -129,7 +129,6 @@ def test_comment_beside_a_magic_does_not_change_the_key(tmp_path: Path) -> None:
         "%time import package.tool",
         "%%time\nimport package.tool",
         "import package.tool\npackage?",
-        "%run package/tool.py",
         "import around",
     ],
 )
@@ -147,6 +146,48 @@ def test_key_follows_packages_however_they_are_reached(
     before = code_fingerprint(path)
     (tmp_path / "package" / changed).write_text(texts[changed] + "z = 1\n", encoding="utf-8")
     assert code_fingerprint(path) != before
+
+
+@pytest.mark.parametrize("place", ["lib.py", "../lib.py", "{folder}/lib.py", "-t '../lib'"])
+@pytest.mark.parametrize("start", [".", "{folder}"])
+def test_key_follows_scripts_wherever_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, start: str
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    scripts = [tmp_path / "lib.py", work / "lib.py"]
+    run = scripts[1] if place[0] in "l{" else scripts[0]
+    cell = f"%run {place.format(folder=work)}"
+    path = notebook(Path(start.format(folder=work)), ("code", cell))
+    keys = []
+    for edited in (None, *scripts):
+        for script in scripts:
+            script.write_text(f"x = {int(script == edited)}\n", encoding="utf-8")
+        keys.append(code_fingerprint(path))
+    assert [key != keys[0] for key in keys[1:]] == [script == run for script in scripts]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%run /nowhere/x.py",
+        "%run /.py",
+        "%run .",
+        "%run",
+        "%%bash\npython x.py > /tmp/out.py",
+        "from . import x",
+        "from ... import x",
+    ],
+)
+def test_what_names_no_file_of_ones_own_changes_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = notebook(Path(), ("code", cell))
+    before = code_fingerprint(path)
+    (tmp_path / "x.py").write_text("x = 1\n", encoding="utf-8")
+    assert code_fingerprint(path) == before
 
 
 @pytest.mark.parametrize("line", ["import nbutils", "from nbutils.widgets import DataBrowser"])

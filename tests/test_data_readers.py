@@ -66,7 +66,7 @@ def test_old_line_ends_and_a_byte_order_mark_change_nothing(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "message", "mended"),
     [
-        (gzip.compress(TABLE), r"gzip archive; unpack it: (?P<run>.*)$", "d.csv"),
+        (gzip.compress(TABLE), r"gzip archive; unpack it: (?P<run>.*)$", "d-unpacked.csv"),
         (TABLE + b"caf\xe9,pos\n", r"`(?P<run>iconv .*)` if it comes from", "d-utf-8.csv"),
     ],
     ids=["gzip", "iconv"],

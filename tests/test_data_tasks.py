@@ -113,7 +113,7 @@ def test_lists_as_people_write_them_in_python_are_read(
 def test_broken_list_among_lists_is_refused_by_its_row(tmp_path: Path, cell: str) -> None:
     path = write(tmp_path / "d.csv", ["['a']", cell, "[]"] * 4)
     message = re.escape(f"row 2: expected a list of labels, found {cell!r}; write it like [")
-    with pytest.raises(DataError, match=message + ".*, or set task to single_label if"):
+    with pytest.raises(DataError, match=message + ".*row 1.*, or set task to single_label"):
         load(path)
     with pytest.raises(DataError, match=message):
         load(path, task="multi_label")
@@ -126,11 +126,32 @@ def test_arrays_as_numpy_writes_them_bring_a_hint_where_no_row_is_a_list(tmp_pat
 
 
 def test_list_cut_short_among_plain_labels_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path / "d.csv", ["['a', 'b']", "c", "[1, 2", "[d] e"] * 3)
-    with pytest.raises(DataError, match=r"row 3: expected a list of labels, found '\[1, 2'; write"):
+    path = write(tmp_path / "d.csv", ["['a', 'b']", "c", "['b'", "[d] e"] * 3)
+    with pytest.raises(DataError, match=r"row 3: expected a list of labels, found .*; write it"):
         load(path, task="multi_label")
-    path = write(tmp_path / "d.csv", ["['a', 'b']", "c", "[d] e"] * 4)
-    assert load(path, task="multi_label").label_names == ("[d] e", "a", "b", "c")
+    path = write(tmp_path / "d.csv", ["['a', 'b']", "c", "[d] e", "[draft"] * 3)
+    assert load(path, task="multi_label").label_names == ("[d] e", "[draft", "a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["[0]", "[1]", "[other]"],
+        ["[ham]", "[spam]", "[]"],
+        ["[ham]", "[NaN]", "[spam]"],
+        ["[0x1]", "[1]", "[2]"],
+        ["[draft", "[1]", "[2]"],
+    ],
+)
+def test_classes_in_brackets_are_classes(tmp_path: Path, cells: list[str]) -> None:
+    found = load(write(tmp_path / "d.csv", cells * 4))
+    assert found.task == "single_label"
+    assert sorted(found.label_names) == sorted(cells)
+
+
+def test_classes_in_brackets_can_be_separated(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.csv", ["[1]|[2]", "[1]", "[a]|[2]"] * 4)
+    assert load(path, label_separator="|").label_names == ("[1]", "[2]", "[a]")
 
 
 def test_list_in_text_that_a_separator_would_cut_is_refused(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_numbers_that_yaml_takes_for_text_are_weights(tmp_path: Path) -> None:
     study = tmp_path / "study.yaml"
     study.write_text("name: own\nfine_tune:\n  class_weights: {a: 1e-3, b: 1e+20, c: 2}\n")
     assert load_study(study).fine_tune.class_weights == {"a": 1e-3, "b": 1e20, "c": 2.0}
-    for weight in ("nan", "much", "true", "1e21", "-1"):
+    for weight in ("nan", "much", "true", "1e21", "-1", "'1_0'", "' 2 '"):
         with pytest.raises(ParameterError, match="weight of 'a': expected a number from 1e-20"):
             FineTuneParams.of({"class_weights": f"{{a: {weight}}}"})
 

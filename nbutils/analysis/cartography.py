@@ -28,7 +28,6 @@ from nbutils.prediction_files import DYNAMICS
 REGIONS = ("easy", "ambiguous", "hard")
 WAVERING = 0.25  # of the variability, which is at most 0.5
 BELIEVED = 0.5  # probability of the given label, on average and in the last epoch
-SURE = 1.96  # standard errors by which a mean belief is above another's
 MOST_HARD = 100  # hard texts that findings list
 
 
@@ -98,7 +97,7 @@ def map_training(
     texts: pd.DataFrame,
     *,
     label_names: Sequence[str],
-    share_belief: float | None = None,
+    informed_belief: float | None = None,
 ) -> TrainingMap:
     """Place each training text by how sure the model was of its label, and how steadily.
 
@@ -111,9 +110,9 @@ def map_training(
         `example_id, text[, text_pair], label` of the training split, labels by id.
     label_names
         K names, index = id.
-    share_belief
-        What a model that knows the shares of the labels alone believes, where texts have several;
-        None: without weights and smoothing.
+    informed_belief
+        Of the training, where texts have several labels; None: that of one without weights and
+        smoothing.
 
     Raises
     ------
@@ -140,7 +139,7 @@ def map_training(
     hard = _hard(table, texts, label_names)
     if holds_sets(texts["label"]):
         labels = to_indicators(texts["label"], n_labels=len(label_names))
-        knows = _knows_more_of_sets(given[:, -1], labels, share_belief)
+        knows = _knows_more_of_sets(given[:, -1], labels, informed_belief)
     else:
         knows = _knows_more(given[:, -1], texts["label"])
     return TrainingMap(table, hard, given.shape[1], knows)
@@ -169,11 +168,11 @@ def read_training_map(model_dir: Path, train: Any, *, label_names: Sequence[str]
     wanted = [name for name in ("example_id", "text", "text_pair", "label")
               if name in train.column_names]  # fmt: skip
     texts = train.select_columns(wanted).to_pandas()
-    share_belief = None
+    informed = None
     with suppress(DataError):  # of an earlier version, or lost
-        share_belief = read_json(model_dir / "history.json").get("share_belief")
+        informed = read_json(model_dir / "history.json").get("informed_belief")
     dynamics = pd.read_parquet(path)
-    return map_training(dynamics, texts, label_names=label_names, share_belief=share_belief)
+    return map_training(dynamics, texts, label_names=label_names, informed_belief=informed)
 
 
 def _knows_more(belief: NDArray[np.float64], labels: pd.Series[Any]) -> bool:
@@ -183,18 +182,18 @@ def _knows_more(belief: NDArray[np.float64], labels: pd.Series[Any]) -> bool:
 
 
 def _knows_more_of_sets(
-    belief: NDArray[np.float64], labels: BoolArray, share_belief: float | None
+    belief: NDArray[np.float64], labels: BoolArray, informed_belief: float | None
 ) -> bool:
-    """Return whether answers (N, K) are believed more than who knows the shares alone would.
+    """Return whether answers (N, K) are believed clearly more than who knows the shares alone does.
 
-    The belief (N,) is the mean over all answers to a text, yes or no. A model that is trained with
-    weights or smoothing believes less than one without, and so does who knows the shares.
+    The belief (N,) is the mean over all answers to a text, yes or no. It has to be more than
+    halfway to that of a model that knows them all: a constant answer, be it too sure of itself,
+    does not get there. Weights and smoothing move both ends.
     """
-    if share_belief is None:
+    if informed_belief is None:
         shares = labels.mean(axis=0)
-        share_belief = float((shares**2 + (1 - shares) ** 2).mean())
-    error = belief.std() / np.sqrt(len(belief))
-    return bool(belief.mean() - SURE * error > share_belief)
+        informed_belief = float((1 + shares**2 + (1 - shares) ** 2).mean()) / 2
+    return bool(belief.mean() > informed_belief)
 
 
 def _hard(table: pd.DataFrame, texts: pd.DataFrame, label_names: Sequence[str]) -> pd.DataFrame:

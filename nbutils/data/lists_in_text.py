@@ -11,6 +11,7 @@ from typing import Any
 from nbutils.errors import DataError
 
 WRITTEN = '["a", "b"]'  # a list of labels as messages show it
+BEGIN = re.compile(r"\s*\[\s*['\"]")
 ESCAPE = r"\\[\\'\"nrtxuU]"
 ITEM = (
     rf"u?'[^'\\]*(?:{ESCAPE}[^'\\]*)*'"
@@ -27,10 +28,8 @@ def looks_like_a_list(label: str) -> bool:
 
 
 def is_cut_short(label: str) -> bool:
-    """Return whether a label begins as a list does, and does not end as one."""
-    inside = label.strip().removeprefix("[").lstrip()
-    begun = label.lstrip().startswith("[") and not looks_like_a_list(label)
-    return begun and (inside.startswith(("'", '"')) or "]" not in inside)
+    """Return whether a label begins as a list of text in quotes does, and does not end as one."""
+    return BEGIN.match(label) is not None and not looks_like_a_list(label)
 
 
 def is_meant_as_list(label: Any) -> bool:
@@ -58,7 +57,7 @@ def _read_list(label: str) -> tuple[Any, ...] | None:
         return None
 
 
-def refuse_broken_list(label: Any, where: str, *, mend: str = "") -> None:
+def refuse_broken_list(label: Any, where: str) -> None:
     """Refuse text that is meant as a list and cannot be read as one.
 
     Parameters
@@ -67,8 +66,6 @@ def refuse_broken_list(label: Any, where: str, *, mend: str = "") -> None:
         A label.
     where
         File and row that the error names.
-    mend
-        What else than to write a list would mend it.
 
     Raises
     ------
@@ -77,5 +74,5 @@ def refuse_broken_list(label: Any, where: str, *, mend: str = "") -> None:
     """
     if is_meant_as_list(label) and read_list(label) is None:
         raise DataError(
-            f"{where}: expected a list of labels, found {label!r}; write it like {WRITTEN}{mend}"
+            f"{where}: expected a list of labels, found {label!r}; write it like {WRITTEN}"
         )

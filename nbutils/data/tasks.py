@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 from nbutils.data.labels import NamedLabels, is_missing, name_labels
@@ -46,10 +45,10 @@ def find_task(parts: Sequence[RawTexts], params: DataPrepParams) -> Task:
         _refuse_lists_to_separate(parts, params.label_separator)
         _refuse_unused_separator(parts, params.label_separator)
         return "multi_label"
-    in_text = params.task == "multi_label" or _are_lists_in_text(parts)
-    if in_text and params.task == "auto":
+    if params.task == "auto" and _are_lists_in_text(parts):
         _refuse_broken_lists(parts)
-    lists, plain = _first_of_each(parts, in_text=in_text)
+        return "multi_label"
+    lists, plain = _first_of_each(parts, in_text=params.task == "multi_label")
     if lists is None and params.task == "multi_label":
         raise DataError(_no_lists(parts))
     if lists is not None and plain is not None and params.task == "auto":
@@ -172,25 +171,40 @@ def _first_of_each(parts: Sequence[RawTexts], *, in_text: bool) -> tuple[str | N
 
 
 def _are_lists_in_text(parts: Sequence[RawTexts]) -> bool:
-    """Return whether all labels are text that looks like a list, and some can be read as one.
+    """Return whether all labels are text that looks like a list, and they are lists indeed.
 
-    The classes of a task may be ``[ham]`` and ``[spam]``, or ``[1]`` beside others.
+    They are where each can be read as one, or some hold text in quotes. Classes may be called
+    ``[ham]`` and ``[spam]``, also with ``[]`` or ``[1]`` among them.
     """
-    found = False
-    for label in chain.from_iterable(part.labels for part in parts):
-        if is_missing(label):
-            continue
+    found, all_read = False, True
+    labels = [label for part in parts for label in part.labels if not is_missing(label)]
+    for label in labels:
         if not is_meant_as_list(label):
             return False
-        found = found or read_list(label) is not None
-    return found
+        members = read_list(label)
+        found, all_read = found or _holds_text(members), all_read and members is not None
+    return found or (all_read and bool(labels))
+
+
+def _holds_text(members: list[Any] | None) -> bool:
+    return any(isinstance(member, str) for member in members or ())
 
 
 def _refuse_broken_lists(parts: Sequence[RawTexts]) -> None:
-    mend = ", or set task to single_label if each text has one label, brackets and all"
-    for part in parts:
-        for row, label in enumerate(part.labels, start=1):
-            refuse_broken_list(label, f"{part.where}, row {row}", mend=mend)
+    """Refuse the first of labels in text that cannot be read as a list, where others can."""
+    rows = [(f"{part.where}, row {row}", label)
+            for part in parts
+            for row, label in enumerate(part.labels, start=1)
+            if not is_missing(label)]  # fmt: skip
+    broken = next(((where, label) for where, label in rows if read_list(label) is None), None)
+    if broken is None:
+        return
+    listed = next(where for where, label in rows if _holds_text(read_list(label)))
+    raise DataError(
+        f"{broken[0]}: expected a list of labels, found {broken[1]!r}; write it like {WRITTEN} (a "
+        f"list is in {listed}), or set task to single_label if each text has one label, brackets "
+        "and all"
+    )
 
 
 def _no_lists(parts: Sequence[RawTexts]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -12,6 +13,7 @@ from nbutils.params.base import StageParameters
 from nbutils.params.cutting import MAX_CHUNKS, Cutting, Truncation
 
 LEAST_WEIGHT, MOST_WEIGHT = 1e-20, 1e20  # of a class: losses of both fit into a float32
+NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 HIGHEST_USUAL_RATE = 1e-4
 HIGHEST_LORA_RATE = 1e-3  # the pretrained weights stay as they are
 MOST_USUAL_EPOCHS = 8
@@ -190,7 +192,7 @@ class FineTuneParams(StageParameters):
                     f"weight of {name!r}: expected one, found two; a number and its text are the "
                     "same label"
                 )
-            found[str(name)] = number
+            found[str(name)] = float(number)
         return found
 
     @model_validator(mode="after")
@@ -253,9 +255,6 @@ def _as_mapping(value: Any) -> dict[Any, Any] | None:
 
 def _read_number(value: Any) -> float | None:
     """Return a number, also one that YAML takes for text, such as 1e-3; None: it is none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
+    if isinstance(value, str):
+        return float(value) if NUMBER.fullmatch(value) else None
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None

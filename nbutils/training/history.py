@@ -48,9 +48,10 @@ class History(Described):
 
     `label_entropy` is the loss, in nats, of a model that has learnt the class shares of the
     training split and nothing else, `least_loss` that of one that knows each label (0 unless
-    labels are smoothed). `share_belief` is the mean probability that the first of the two gives the
-    right answers. `batch_tokens` is how many tokens, padding included, a forward
-    pass had at most at the end, `notes` what happened on the way that a reader should know.
+    labels are smoothed). `informed_belief` is the mean probability of right answers halfway from
+    the first of the two to the second, where texts have several labels. `batch_tokens` is how many
+    tokens, padding included, a forward pass had at most at the end, `notes` what happened on the
+    way that a reader should know.
     `dynamics` is the probability of the given label, shape (epochs, training texts); see
     `nbutils.training.dynamics`.
     """
@@ -62,7 +63,7 @@ class History(Described):
     total_steps: int = 0
     label_entropy: float = 0.0
     least_loss: float = 0.0
-    share_belief: float = 0.0
+    informed_belief: float | None = None
     seconds: float = 0.0
     device: str = "cpu"
     precision: str = "fp32"

@@ -101,7 +101,7 @@ class Training:
             precision=self.precision,
             label_entropy=self.objective.label_entropy,
             least_loss=self.objective.least,
-            share_belief=self.objective.share_belief,
+            informed_belief=self.objective.informed_belief,
             notes=[
                 *describe_scale(self.objective, names),
                 *describe_ignored(params, has_validation=self._has_validation()),

@@ -54,8 +54,9 @@ class Objective(Protocol):
         Loss, in nats, of a model that has learnt how frequent each label is and nothing else.
     least
         Loss, in nats, of a model that knows each label: 0, unless labels are smoothed.
-    share_belief
-        Mean probability that the model of `label_entropy` gives the right answers.
+    informed_belief
+        With several labels, the mean probability of the right answers that is halfway from the
+        model of `label_entropy` to that of `least`; none: each text has one.
     weights
         Of K labels, as the loss has them; none: all alike.
     """
@@ -63,7 +64,7 @@ class Objective(Protocol):
     guessing: float
     label_entropy: float
     least: float
-    share_belief: float
+    informed_belief: float | None
     weights: NDArray[Any] | None
 
     def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -176,7 +177,7 @@ class SingleLabel:
         self.guessing = math.log(n_labels)
         shares = _smooth(weighted / max(weighted.sum(), TINY), smoothing)
         self.label_entropy = float(_entropy(shares))
-        self.share_belief = float(counts @ shares / max(len(labels), 1))
+        self.informed_belief: float | None = None
         self.least = float(_entropy(_smooth(np.eye(n_labels)[0], smoothing)))
 
     def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -233,7 +234,8 @@ class MultiLabel:
         self.label_entropy = float(_constant_loss(present, absent).mean())
         self.least = total * float(_entropy(np.array([half, 1 - half])))
         believed = present / np.maximum(present + absent, TINY)
-        self.share_belief = float((shares * believed + others * (1 - believed)).mean())
+        share_belief = float((shares * believed + others * (1 - believed)).mean())
+        self.informed_belief: float | None = (share_belief + 1 - half) / 2
 
     def loss_sum(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the summed loss of a part of a batch; see `Objective`."""
