@@ -13,6 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ LAST_ARTIFACT = {
     "benchmark": "metrics.json",
 }
 STAGE_FILE = "stage.json"
+MODEL = "model"  # the folder of the classifier in that of a fine_tune stage
 PREPROCESSING_FILE = "nbutils.json"  # beside the weights of a saved model: how it reads texts
 CHECKPOINTS = "checkpoints"  # in a fine_tune folder, until its training is safe: states of it
 KEY_LENGTH = 16  # hex digits, 64 bits
@@ -97,6 +99,13 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise DataError(f"{path}: expected a JSON object, found {type(values).__name__}")
     return values
+
+
+def free_name(path: Path, end: str) -> Path:
+    """Return a path beside `path` that nothing has: its stem with `end`, or with ``-2`` and on."""
+    ends = (end if number == 1 else f"{end}-{number}" for number in count(1))
+    names = (path.with_name(f"{path.stem}{own}{path.suffix}") for own in ends)
+    return next(name for name in names if not name.exists())
 
 
 def sha256_file(path: Path) -> str:

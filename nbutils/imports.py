@@ -66,7 +66,8 @@ def all_imported(source: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def find_scripts(source: str) -> list[str]:
+@lru_cache(maxsize=REMEMBERED)
+def find_scripts(source: str) -> tuple[str, ...]:
     """Return the files that a cell runs by `%run`, as it names them."""
     tree = parse_cell(source)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree else []
@@ -76,7 +77,7 @@ def find_scripts(source: str) -> list[str]:
         if magic == "run" and named is not None:
             path = named.strip("'\"")
             found.append(path if path.endswith((".py", ".ipy", ".ipynb")) else f"{path}.py")
-    return found
+    return tuple(found)
 
 
 def _magic_words(call: ast.Call) -> list[str]:

@@ -28,7 +28,7 @@ def take_fingerprints(study: Study) -> dict[str, tuple[str, ...]]:
         Something of it is not there.
     """
     wanted = dict.fromkeys(what for stage in study.stages for what in READS.get(stage, ()))
-    return {what: _take(study, what) for what in (*wanted, "data", "checkpoint")}
+    return {what: _take(study, what) for what in wanted}
 
 
 def refuse_changed(study: Study, stage: str, known: Fingerprints, *, command: str) -> None:

@@ -10,11 +10,17 @@ import shutil
 from collections.abc import Mapping, Set
 from contextlib import suppress
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 
 import nbutils
-from nbutils.artifacts import CHECKPOINTS, LAST_ARTIFACT, STAGE_FILE, read_json, write_json
+from nbutils.artifacts import (
+    CHECKPOINTS,
+    LAST_ARTIFACT,
+    STAGE_FILE,
+    free_name,
+    read_json,
+    write_json,
+)
 from nbutils.errors import DataError
 from nbutils.runs import StageRun
 
@@ -37,7 +43,7 @@ def clear(folder: Path, *, keep: Set[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILLED_IN - keep:
         if _is_edited(folder / name):
-            (folder / name).rename(_free_name(folder / name))
+            (folder / name).rename(free_name(folder / name, BEFORE))
     for name in (STAGE_FILE, *LAST_ARTIFACT.values()):
         if name not in keep:
             (folder / name).unlink(missing_ok=True)
@@ -121,13 +127,6 @@ def _is_edited(path: Path) -> bool:
     except DataError:
         return True
     return not isinstance(sizes, dict) or sizes.get(path.name) != path.stat().st_size
-
-
-def _free_name(path: Path) -> Path:
-    """Return a name beside a file that nothing has: with ``.before``, or ``.before-2`` and on."""
-    ends = (BEFORE if number == 1 else f"{BEFORE}-{number}" for number in count(1))
-    names = (path.with_name(f"{path.stem}{end}{path.suffix}") for end in ends)
-    return next(name for name in names if not name.exists())
 
 
 def _is_set_aside(name: str) -> bool:

@@ -237,7 +237,7 @@ def save_other_head(tiny_bert: Path, folder: Path, kind: str) -> torch.Tensor:
         )
     else:
         task = "multi_label" if kind == "several" else "single_label"
-        model = load_classifier(str(tiny_bert), label_names=["anger", "joy"], task=task)
+        model = load_head(str(tiny_bert), label_names=["anger", "joy"], task=task).model
     model.save_pretrained(folder)
     if kind == "unnamed":
         edit_json(folder / "config.json", architectures=None)

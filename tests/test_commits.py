@@ -196,10 +196,10 @@ def test_model_is_loaded_at_the_commit_that_its_fingerprint_names(
         config["hidden_dropout_prob"] = dropout
         (snapshot / "config.json").write_text(json.dumps(config))
     code = (
-        "from nbutils.checkpoints.loading import load_classifier as load, load_tokenizer\n"
+        "from nbutils.checkpoints.loading import load_head, load_tokenizer\n"
         "for revision in (None, 'v1'):\n"
         "    load_tokenizer('org/name', revision=revision)\n"
-        "    model = load('org/name', label_names=['a', 'b'], revision=revision)\n"
+        "    model, _ = load_head('org/name', label_names=['a', 'b'], revision=revision)\n"
         "    print(model.config.hidden_dropout_prob)\n"
     )
     found = ask(code, home, HF_HUB_OFFLINE="1")

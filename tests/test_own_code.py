@@ -14,7 +14,7 @@ import torch
 from conftest import make_reviews
 
 from nbutils.checkpoints.checks import check_checkpoint, check_own_code
-from nbutils.checkpoints.loading import load_classifier, load_tokenizer
+from nbutils.checkpoints.loading import load_classifier, load_head, load_tokenizer
 from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.errors import CheckpointError, ParameterError
 from nbutils.params.fine_tune import FineTuneParams
@@ -89,12 +89,12 @@ def test_checkpoint_that_needs_its_own_code_is_refused_from_its_files(own: Path,
 
 def test_code_runs_only_when_it_is_trusted(own: Path, ran: Path) -> None:
     with pytest.raises(CheckpointError, match="needs Python code that comes with it, which is not"):
-        load_classifier(str(own), label_names=["a", "b"], attention_dropout=0.0)
+        load_head(str(own), label_names=["a", "b"], attention_dropout=0.0)
     load_tokenizer(str(own))
     load_tokenizer(str(own), only_counts=True)
     assert not ran.exists()
     torch.manual_seed(0)
-    model = load_classifier(
+    model, _ = load_head(
         str(own), label_names=["a", "b"], attention_dropout=0.0, trust_remote_code=True
     )
     assert ran.read_text() == "it ran"

@@ -289,6 +289,9 @@ def test_edited_report_and_other_checkpoint_are_not_run(project: Path, tmp_path:
 @pytest.mark.slow
 def test_missing_checkpoint_is_refused_with_a_mend(project: Path, tmp_path: Path) -> None:
     page = project / "reports" / "tiny" / "index.html"
+    (tmp_path / "bytes.html").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="cannot be read as a report"):
+        check_report(tmp_path / "bytes.html")
     (tmp_path / "empty").mkdir()
     done = nbutils("reproduce", page, "--model", "./nowhere", cwd=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
@@ -720,6 +723,9 @@ def test_page_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "plain.html").write_text("<p>hello</p>")
     with pytest.raises(DataError, match="expected a report of nbutils with its manifest"):
         check_report(tmp_path / "plain.html")
+    (tmp_path / "bytes.html").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="cannot be read as a report"):
+        check_report(tmp_path / "bytes.html")
     (tmp_path / "empty").mkdir()
     for missing in (tmp_path / "nowhere.html", tmp_path / "empty"):
         with pytest.raises(DataError, match=r"\.html: no such page; name a page of a report, or"):

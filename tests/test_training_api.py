@@ -142,11 +142,11 @@ def test_dataset_without_the_columns_says_how_to_rename(tiny_bert: Path) -> None
 def test_attention_dropout_takes_the_architectures_own_name(tmp_path: Path) -> None:
     from transformers import DistilBertConfig, DistilBertModel
 
-    from nbutils.checkpoints.loading import load_classifier
+    from nbutils.checkpoints.loading import load_head
 
     config = DistilBertConfig(vocab_size=30, dim=16, n_layers=1, n_heads=2, hidden_dim=16)
     DistilBertModel(config).save_pretrained(tmp_path)
-    model = load_classifier(str(tmp_path), label_names=["a", "b"], attention_dropout=0.0)
+    model = load_head(str(tmp_path), label_names=["a", "b"], attention_dropout=0.0).model
     assert model.config.attention_dropout == 0.0
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nbutils.analysis.asking import Answer, SupersededError, ask_text
 from nbutils.analysis.questions import Texts
 from nbutils.analysis.saved_model import SavedModel
-from nbutils.artifacts import PREPROCESSING_FILE, read_json
+from nbutils.artifacts import MODEL, PREPROCESSING_FILE, read_json
 from nbutils.errors import DataError
 
 if TYPE_CHECKING:
@@ -74,11 +74,11 @@ class AskedModel:
     @cached_property
     def reads_pairs(self) -> bool:
         """Whether it was trained on pairs of texts, as far as that is written down."""
-        if self.errors is not None:
-            return "text_pair" in self.errors.texts.columns
+        if isinstance(self._source, SavedModel):
+            return "text_pair" in self._source.errors.texts.columns
         if isinstance(self._source, Path):
             return _trained_on_pairs(self._source)
-        return bool(not isinstance(self._source, SavedModel) and self._source.reads_pairs)
+        return bool(self._source.reads_pairs)
 
 
 class AskedModels:
@@ -150,7 +150,7 @@ class AskedModels:
 
 def _trained_on_pairs(folder: Path) -> bool:
     """Return whether a saved model, or that of a fine_tune stage, was trained on pairs of texts."""
-    for place in (folder, folder / "model"):
+    for place in (folder, folder / MODEL):
         with suppress(DataError):
             known = read_json(place / PREPROCESSING_FILE).get("pairs")
             if isinstance(known, bool):

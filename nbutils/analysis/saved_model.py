@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbutils.analysis.errors import Errors, tested_texts
+from nbutils.artifacts import MODEL
 from nbutils.data.sampling import bounded_sample
 from nbutils.described import Described
 from nbutils.params.cutting import Cutting
@@ -60,14 +61,14 @@ class SavedModel(Described):
         """What it reads of a long text."""
         from nbutils.training.saved import load_cutting
 
-        return load_cutting(self.folder / "model")
+        return load_cutting(self.folder / MODEL)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast:
         """Its tokenizer, for counts and for places in a text; not for the model's inputs."""
         from nbutils.checkpoints.loading import load_tokenizer
 
-        return load_tokenizer(str(self.folder / "model"), only_counts=True)
+        return load_tokenizer(str(self.folder / MODEL), only_counts=True)
 
     @cached_property
     def tokens(self) -> TokenReport:

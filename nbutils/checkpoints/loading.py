@@ -40,7 +40,7 @@ def load_tokenizer(
     Parameters
     ----------
     name, revision, trust_remote_code
-        As for `load_classifier`.
+        As for `load_head`.
     only_counts
         The same tokens without the architecture's own class, which takes torch a while to import;
         not for a model's inputs.
@@ -91,9 +91,9 @@ class Loaded(NamedTuple):
     keeps_head: bool
 
 
-def load_classifier(name: str, **settings: Any) -> PreTrainedModel:
-    """Load a checkpoint with a classification head; parameters and errors as of `load_head`."""
-    return load_head(name, **settings).model
+def load_classifier(name: str, *, label_names: Sequence[str]) -> PreTrainedModel:
+    """Load a checkpoint with a classification head, as `load_head` does without further wishes."""
+    return load_head(name, label_names=label_names).model
 
 
 def load_head(

@@ -9,10 +9,11 @@ from typing import Any
 from nbutils.data.labels import NamedLabels, is_missing, name_labels
 from nbutils.data.lists_in_text import (
     WRITTEN,
-    is_meant_as_list,
+    are_lists_in_text,
     looks_like_a_list,
     read_list,
     refuse_broken_list,
+    refuse_unreadable_rows,
 )
 from nbutils.data.raw_texts import RawTexts
 from nbutils.errors import DataError
@@ -45,8 +46,8 @@ def find_task(parts: Sequence[RawTexts], params: DataPrepParams) -> Task:
         _refuse_lists_to_separate(parts, params.label_separator)
         _refuse_unused_separator(parts, params.label_separator)
         return "multi_label"
-    if params.task == "auto" and _are_lists_in_text(parts):
-        _refuse_broken_lists(parts)
+    if params.task == "auto" and are_lists_in_text(parts):
+        refuse_unreadable_rows(parts)
         return "multi_label"
     lists, plain = _first_of_each(parts, in_text=params.task == "multi_label")
     if lists is None and params.task == "multi_label":
@@ -170,43 +171,6 @@ def _first_of_each(parts: Sequence[RawTexts], *, in_text: bool) -> tuple[str | N
     return lists or None, plain or None
 
 
-def _are_lists_in_text(parts: Sequence[RawTexts]) -> bool:
-    """Return whether all labels are text that looks like a list, and they are lists indeed.
-
-    They are where each can be read as one, or some hold text in quotes. Classes may be called
-    ``[ham]`` and ``[spam]``, also with ``[]`` or ``[1]`` among them.
-    """
-    found, all_read = False, True
-    labels = [label for part in parts for label in part.labels if not is_missing(label)]
-    for label in labels:
-        if not is_meant_as_list(label):
-            return False
-        members = read_list(label)
-        found, all_read = found or _holds_text(members), all_read and members is not None
-    return found or (all_read and bool(labels))
-
-
-def _holds_text(members: list[Any] | None) -> bool:
-    return any(isinstance(member, str) for member in members or ())
-
-
-def _refuse_broken_lists(parts: Sequence[RawTexts]) -> None:
-    """Refuse the first of labels in text that cannot be read as a list, where others can."""
-    rows = [(f"{part.where}, row {row}", label)
-            for part in parts
-            for row, label in enumerate(part.labels, start=1)
-            if not is_missing(label)]  # fmt: skip
-    broken = next(((where, label) for where, label in rows if read_list(label) is None), None)
-    if broken is None:
-        return
-    listed = next(where for where, label in rows if _holds_text(read_list(label)))
-    raise DataError(
-        f"{broken[0]}: expected a list of labels, found {broken[1]!r}; write it like {WRITTEN} (a "
-        f"list is in {listed}), or set task to single_label if each text has one label, brackets "
-        "and all"
-    )
-
-
 def _no_lists(parts: Sequence[RawTexts]) -> str:
     column = parts[0].columns.label
     labels = [label for part in parts for label in part.labels if isinstance(label, str)]
@@ -224,7 +188,7 @@ def _no_lists(parts: Sequence[RawTexts]) -> str:
 
 
 def _refuse_lists_to_separate(parts: Sequence[RawTexts], separator: str) -> None:
-    in_text = _are_lists_in_text(parts)
+    in_text = are_lists_in_text(parts)
     for part in parts:
         for row, label in enumerate(part.labels, start=1):
             if (in_text or not isinstance(label, str)) and _as_list(label) is not None:

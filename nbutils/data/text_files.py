@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from itertools import count
 from pathlib import Path
 
+from nbutils.artifacts import free_name
 from nbutils.data.columns import Columns
 from nbutils.data.raw_texts import RawTexts
 from nbutils.errors import DataError
@@ -71,7 +71,7 @@ def read_text(path: Path) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file "
-            f"as UTF-8 (`{_to_new('iconv -f cp1252 -t utf-8', path, _free_name(path, '-utf-8'))}` "
+            f"as UTF-8 (`{_to_new('iconv -f cp1252 -t utf-8', path, free_name(path, '-utf-8'))}` "
             "if it comes from Windows)"
         ) from None
 
@@ -88,13 +88,6 @@ def refuse_other_encodings(path: Path) -> None:
         _refuse_no_utf8(binary.read(HEAD), path)
 
 
-def _free_name(path: Path, end: str) -> Path:
-    """Return a name beside a file that nothing has: with `end`, or with ``-2`` and on."""
-    ends = (end if number == 1 else f"{end}-{number}" for number in count(1))
-    names = (path.with_name(f"{path.stem}{own}{path.suffix}") for own in ends)
-    return next(name for name in names if not name.exists())
-
-
 def _to_new(command: str, path: Path, new: Path) -> str:
     """Return a command that reads a file and writes another, from whichever folder it is given."""
     return f"{command} < {shlex.quote(str(path))} > {shlex.quote(str(new))}"
@@ -104,7 +97,7 @@ def _refuse_packed(head: bytes, path: Path) -> None:
     if head.startswith(GZIP):
         raise DataError(
             f"{path}: expected text, found a gzip archive; unpack it: "
-            f"{_to_new('gunzip', path, _free_name(path, '-unpacked'))}"
+            f"{_to_new('gunzip', path, free_name(path, '-unpacked'))}"
         )
     if head.startswith(ZIP) and path.suffix.lower() in TABLES:
         raise DataError(

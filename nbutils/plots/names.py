@@ -32,7 +32,7 @@ def shorten_all(names: Iterable[object], *, width: int = 26) -> list[str]:
 
     Different names that `shorten` makes alike are numbered, in the order of the whole names among
     all that are alike where names are narrowest: so one has the same number in all figures and
-    tables of the same names, whatever their width.
+    tables of the same names, whatever their width, unless a name already ends in that number.
     """
     whole = [str(name) for name in names]
     shown = {name: shorten(name, width=width) for name in sorted(whole)}

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbutils.artifacts import CHECKPOINTS, read_json, write_json
+from nbutils.artifacts import CHECKPOINTS, MODEL, read_json, write_json
 from nbutils.label_sets import holds_sets, set_column, to_indicators, to_sets
 from nbutils.metrics import Score, score_predictions
 from nbutils.paired import compare_paired
@@ -177,7 +177,7 @@ def save_results(
         Leave the states to whoever runs the notebook: until the whole stage has ended well, it may
         have to be run again.
     """
-    classifier.save(folder / "model")
+    classifier.save(folder / MODEL)
     recipe = classifier.params.model_dump(mode="json", exclude=PLACES)
     history = classifier.history.as_dict() | {"data_dir": str(data_dir.resolve()), "recipe": recipe}
     write_json(folder / "history.json", history)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nbutils.artifacts import PREPROCESSING_FILE, read_json
+from nbutils.artifacts import MODEL, PREPROCESSING_FILE, read_json
 from nbutils.checkpoints.checks import check_checkpoint
 from nbutils.checkpoints.heads import HEAD
 from nbutils.checkpoints.loading import load_head, load_tokenizer
@@ -21,7 +21,6 @@ from nbutils.training.classifier import Classifier
 from nbutils.training.examples import Classes
 from nbutils.training.machine import choose_device
 
-MODEL = "model"  # the classifier's folder in that of a fine_tune stage
 TASKS: dict[str, Task] = {
     "single_label_classification": "single_label",
     "multi_label_classification": "multi_label",

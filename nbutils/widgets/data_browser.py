@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from nbutils.artifacts import PREPROCESSING_FILE
 from nbutils.data.browsing import Browsing, Wanted
 from nbutils.data.correction_fields import Label
 from nbutils.data.labelled_texts import LabelledTexts
@@ -359,7 +360,6 @@ def _find_cutting(model: Path | str | None) -> Cutting | None:
     """Return how a model that was fine-tuned here cuts its texts; None: it does not say."""
     if model is None or not Path(model).is_dir():
         return None
-    from nbutils.artifacts import PREPROCESSING_FILE
     from nbutils.training.saved import load_cutting
 
     return load_cutting(model) if (Path(model) / PREPROCESSING_FILE).exists() else None
