@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nbutils.checkpoints.places import locate_checkpoint
-from nbutils.commits import find_commit
+from nbutils.checkpoints.places import locate_checkpoint, suggest_checkpoint
+from nbutils.commits import find_commit, refuse_absent
 from nbutils.data.sources import find_source
 from nbutils.params.study import Study
+
+CHECK_DATASET = "check its spelling and dataset_revision, or give a file or a folder"
 
 
 def pin_study(study: Study) -> Study:
@@ -20,10 +22,17 @@ def pin_study(study: Study) -> Study:
     ----------
     study
         A study that was checked; local and bundled data and checkpoints are left alone.
+
+    Raises
+    ------
+    CheckpointError, DataError
+        The hub does not have one of them, or surely not for this machine; see `refuse_absent`.
     """
     prep, tune = study.data_prep, study.fine_tune
     if find_source(prep.dataset).kind == "hub":
-        commit = find_commit(prep.dataset, revision=prep.dataset_revision, kind="dataset")
+        name, revision = prep.dataset, prep.dataset_revision
+        refuse_absent(name, revision=revision, kind="dataset", mend=CHECK_DATASET)
+        commit = find_commit(name, revision=revision, kind="dataset")
         if commit is not None:
             prep = prep.model_copy(update={"dataset_revision": commit})
     tokenizer = _pin_checkpoint(prep.tokenizer, prep.tokenizer_revision)
@@ -36,4 +45,5 @@ def _pin_checkpoint(name: str, revision: str | None) -> str | None:
     place = locate_checkpoint(name)
     if Path(place).is_dir():
         return revision
+    refuse_absent(place, revision=revision, mend=suggest_checkpoint(name))
     return find_commit(place, revision=revision) or revision

@@ -448,6 +448,10 @@ DATA: dict[str, tuple[Make, str]] = {
         ),
         r"class 'gone' is left without .*: all of them were dropped as copies .*labels; give",
     ),
+    "class of copies of test texts": (
+        given_split("test", [row for row in ROWS if row[1] == "neg"] + [("another", "pos")]),
+        r"d\.csv: class 'neg' is left without training examples: all of them stand in another",
+    ),
     "label of copies alone": (
         table(
             "d.jsonl",

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -22,6 +22,13 @@ DATA = (
     "from nbutils.params.data_prep import DataPrepParams as P; "
     "from nbutils.data.fingerprints import fingerprint_source as f; "
 )
+# what the hub answers of these repositories: a status, and its name for what is wrong
+REFUSALS = {
+    "hidden": (401, ""),
+    "gated": (403, "GatedRepo"),
+    "name/revision/v9": (404, "RevisionNotFound"),
+    "busy": (503, ""),
+}
 
 
 class _Hub(BaseHTTPRequestHandler):
@@ -37,9 +44,15 @@ class _Hub(BaseHTTPRequestHandler):
             self.asked.append(self.path)
         found = self.path.startswith(("/api/models/org/name", "/api/datasets/org/name"))
         body = json.dumps({"id": "org/name", "sha": ASKED, "tags": [], "siblings": []}).encode()
-        self.send_response(200 if found else 404)
+        status, code = next(
+            (answer for name, answer in REFUSALS.items() if f"/org/{name}" in self.path),
+            (200, "") if found else (404, "RepoNotFound"),
+        )
+        self.send_response(status)
+        if code:
+            self.send_header("X-Error-Code", code)
         self.end_headers()
-        self.wfile.write(body if found else b"{}")
+        self.wfile.write(body if status == 200 else b"{}")
 
     def log_message(self, *_: object) -> None:
         """Keep the test's output clean."""
@@ -137,6 +150,88 @@ def test_hub_that_never_answers_is_given_up(home: Path) -> None:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         found = ask(FINGERPRINT + "print(f('org/name'))", home, HF_ENDPOINT=address)
     assert found == f"hub:org/name@{CACHED}"
+
+
+def test_what_the_hub_does_not_have_is_refused_at_once(
+    tmp_path: Path, hub: tuple[str, list[str]]
+) -> None:
+    expected = {
+        "'no/where'": "the hub has no model of this name (a private one needs: hf auth login)",
+        "'no/where', kind='dataset'": "the hub has no dataset of this name (a private one needs: "
+        "hf auth login)",
+        "'org/hidden'": "the hub has no model of this name (a private one needs: hf auth login)",
+        "'org/gated'": "the hub asks to log in and to accept its terms first: hf auth login",
+        "'org/name', revision='v9'": "the hub has it, but not at revision 'v9'",
+        "'a name'": "it is no folder here, and no id that the hub allows",
+        "'org/busy'": "",
+        "'org/name'": "",
+    }
+    assert refusals(expected, tmp_path, HF_ENDPOINT=hub[0]) == expected
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_hub_out_of_reach_is_said_of_what_is_not_in_the_cache(home: Path, offline: bool) -> None:
+    reason = "HF_HUB_OFFLINE is set" if offline else "the hub cannot be reached"
+    expected = {
+        "'org/other'": f"{reason}, and nothing of it is in this machine's cache",
+        "'org/other', kind='dataset'": "",  # `datasets` has a cache of its own
+        "'org/name'": "",
+        "'org/name', revision='never-seen'": "",
+    }
+    with socket.socket() as closed:  # bound, and not listening
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        variables = {"HF_ENDPOINT": address, "HF_HUB_OFFLINE": str(int(offline))}
+        found = refusals(expected, home, **variables)
+    assert found == expected
+
+
+def refusals(repositories: Iterable[str], home: Path, **variables: str) -> dict[str, str]:
+    """Return why each repository, as arguments in Python, is refused; empty: it is not."""
+    code = "from nbutils.commits import refuse_absent; from nbutils.errors import NbutilsError\n"
+    for repository in repositories:
+        code += (
+            f"try: refuse_absent({repository}, mend='look again'); print()\n"
+            "except NbutilsError as error: print(error)\n"
+        )
+    lines = ask(f"{code}print('end')", home, **variables).split("\n")
+    found = dict(zip(repositories, lines, strict=False))
+    for repository, line in found.items():
+        kind = "dataset" if "dataset" in repository else "model"
+        name = repository.split(",")[0]
+        if line:
+            assert line.startswith(f"{kind} {name}: ")
+            assert line.endswith("; look again")
+            found[repository] = line.removeprefix(f"{kind} {name}: ").removesuffix("; look again")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("fine_tune: {model: models/my-brt}", "model 'models/my-brt': the hub has no model"),
+        ("data_prep: {dataset: no/where}", "dataset 'no/where': the hub has no dataset"),
+    ],
+)
+def test_study_is_refused_before_its_kernels_start(
+    tmp_path: Path, hub: tuple[str, list[str]], section: str, message: str
+) -> None:
+    (tmp_path / "models" / "my-bert").mkdir(parents=True)
+    (tmp_path / "s.yaml").write_text(f"{section}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "nbutils.cli", "run", "s.yaml"],
+        env={**os.environ, "HF_ENDPOINT": hub[0], "HF_HUB_OFFLINE": "0"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"nbutils: {message}")
+    assert done.stderr.count("\n") == 1
+    assert "did you mean 'models/my-bert'?" in done.stderr or "model" not in section
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["models", "s.yaml"]
 
 
 @pytest.mark.parametrize(("is_here", "noted"), [(False, CACHED), (True, ASKED)])

@@ -107,14 +107,6 @@ def test_two_rows_of_a_class_go_to_training_and_test() -> None:
     assert sorted(filled.loc[filled["label"] == 1, "split"]) == ["test", "train"]
 
 
-def test_class_without_training_rows_is_refused() -> None:
-    frame = frame_of([40, 3]).assign(
-        split=["train", "test", "validation", "train"] * 10 + ["test"] * 3
-    )
-    with pytest.raises(DataError, match="class number 1 is left without training examples"):
-        split(frame)
-
-
 def test_one_group_of_everything_is_refused() -> None:
     with pytest.raises(DataError, match="the validation split is left without examples"):
         split(frame_of([20, 20]), np.zeros(40, dtype=np.int64))

