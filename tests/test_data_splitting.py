@@ -112,6 +112,13 @@ def test_one_group_of_everything_is_refused() -> None:
         split(frame_of([20, 20]), np.zeros(40, dtype=np.int64))
 
 
+def test_what_rare_classes_need_is_taken_from_the_others_by_size() -> None:
+    frame = frame_of([6000, 4000, *[3] * 50])
+    sample = sample_examples(frame, DataPrepParams.of({"max_examples": 250}))
+    counts = sample["label"].value_counts().sort_index()
+    assert counts.tolist() == [60, 40, *[3] * 50]
+
+
 def test_sample_keeps_class_shares_and_order() -> None:
     sample = sample_examples(frame_of([800, 150, 50]), DataPrepParams.of({"max_examples": 100}))
     assert sample["label"].value_counts().sort_index().tolist() == [80, 15, 5]

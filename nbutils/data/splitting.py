@@ -253,11 +253,14 @@ def _shares(
 def _shares_within(
     sizes: npt.NDArray[np.int64], total: int, *, least: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Divide just `total`: what the small ones are given is taken from the largest."""
-    whole = _shares(sizes, total, least=least)
-    while whole.sum() > total and (whole > least).any():
-        whole[np.argmax(np.where(whole > least, whole, 0))] -= 1
-    return whole
+    """Divide just `total`: what `least` gives to small ones is taken from all others, by size."""
+    small = np.zeros(len(sizes), dtype=bool)
+    while True:
+        left = max(total - int(least[small].sum()), 0)
+        shares = _shares(np.where(small, 0, sizes), left, least=np.where(small, least, 0))
+        if (shares >= least).all():
+            return shares
+        small |= shares < least
 
 
 def _refuse_gaps(frame: pd.DataFrame, *, where: str) -> None:
