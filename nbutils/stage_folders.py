@@ -120,10 +120,13 @@ def _is_edited(path: Path) -> bool:
 
     A stage that never finished has no file that somebody would have filled in.
     """
-    if not (path.parent / STAGE_FILE).is_file() or not path.is_file() or not path.stat().st_size:
+    stage = path.parent / STAGE_FILE
+    if not stage.is_file() or not path.is_file() or not path.stat().st_size:
         return False
+    if path.stat().st_mtime_ns > stage.stat().st_mtime_ns:  # which is written last
+        return True
     try:
-        sizes = read_json(path.parent / STAGE_FILE).get("files")
+        sizes = read_json(stage).get("files")
     except DataError:
         return True
     return not isinstance(sizes, dict) or sizes.get(path.name) != path.stat().st_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -52,6 +53,14 @@ def test_suspects_that_are_filled_in_are_set_aside(suspects: Path, noted: str | 
     clear(suspects.parent, keep=set())
     assert names_in(suspects.parent) == ["label_suspects.before.csv"]
     assert (suspects.parent / "label_suspects.before.csv").read_text() == FILLED
+
+
+def test_an_edit_of_the_same_size_is_one(suspects: Path) -> None:
+    suspects.write_text(WRITTEN.replace("3", "4"))
+    written = (suspects.parent / "stage.json").stat().st_mtime_ns
+    os.utime(suspects, ns=(written, written + 1_000_000))
+    clear(suspects.parent, keep=set())
+    assert names_in(suspects.parent) == ["label_suspects.before.csv"]
 
 
 def test_nothing_that_was_set_aside_is_written_over(suspects: Path) -> None:
