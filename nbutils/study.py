@@ -65,11 +65,12 @@ def check_study(study: Study) -> None:
     for source in study.sources:
         check_source(source)
         find_corrections(source)
-    check_checkpoint(study.fine_tune.model, max_length=study.fine_tune.max_length)
+    prep, tune = study.data_prep, study.fine_tune
+    check_checkpoint(tune.model, max_length=tune.max_length, revision=tune.revision)
     check_own_code(study.fine_tune)
     check_lora(study.fine_tune)
     check_layers(study.fine_tune)
-    check_checkpoint(study.data_prep.tokenizer, max_length=study.data_prep.max_length)
+    check_checkpoint(prep.tokenizer, max_length=prep.max_length, revision=prep.tokenizer_revision)
 
 
 def run_study(

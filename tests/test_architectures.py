@@ -12,6 +12,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertModel, DistilBertModel
 
 import nbutils
+from nbutils.checkpoints.files import PADDED_POSITIONS, position_limit
 from nbutils.checkpoints.loading import load_classifier
 from nbutils.encoder.swap import FastEncoder, can_be_fast, fast_encoder, reads_first_token
 from nbutils.params.fine_tune import FineTuneParams
@@ -65,6 +66,23 @@ def batch(*, padded: bool) -> dict[str, torch.Tensor]:
     if padded:
         mask[1, 12:], ids[1, 11], ids[1, 12:] = 0, 2, 1
     return {"input_ids": ids, "attention_mask": mask}
+
+
+@pytest.mark.parametrize("kind", [*sorted(PADDED_POSITIONS), "bert", "electra", "distilbert"])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_positions_are_as_many_as_the_architecture_counts(kind: str, padding: int) -> None:
+    own = {"attention_window": 4} if kind == "longformer" else OTHERS.get(kind, {})
+    config = AutoConfig.for_model(kind, **{**SIZES, **own, "pad_token_id": padding})
+    model = AutoModelForSequenceClassification.from_config(config).eval()
+    limit = position_limit(config.to_dict())
+    assert limit is not None
+    ids = torch.full((1, limit + 1), 5)
+    with torch.no_grad():
+        model(input_ids=ids[:, :limit])
+        with pytest.raises(
+            (IndexError, RuntimeError), match=r"out of (range|bounds)|size of (the )?tensor"
+        ):
+            model(input_ids=ids)
 
 
 @pytest.mark.parametrize("kind", [*FAST, *OTHERS])

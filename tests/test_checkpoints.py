@@ -10,10 +10,12 @@ import pytest
 import torch
 import transformers
 
+import nbutils
 from nbutils.checkpoints import places
 from nbutils.checkpoints.checks import check_checkpoint
+from nbutils.checkpoints.files import position_limit
 from nbutils.checkpoints.loading import load_classifier, load_head, load_tokenizer
-from nbutils.checkpoints.matching import check_max_length, check_tokenizer_matches
+from nbutils.checkpoints.matching import check_tokenizer_matches
 from nbutils.checkpoints.places import MINILM, fingerprint_checkpoint, locate_checkpoint
 from nbutils.errors import CheckpointError
 
@@ -132,9 +134,13 @@ def test_torn_weights_are_refused(tiny_bert: Path, tmp_path: Path) -> None:
 def test_text_longer_than_the_positions_is_refused(tiny_bert: Path) -> None:
     with pytest.raises(CheckpointError, match=r"max_length: expected at most 64.*found 65"):
         check_checkpoint(str(tiny_bert), max_length=65)
-    model = load_classifier(str(tiny_bert), label_names=["a", "b"])
     with pytest.raises(CheckpointError, match="max_length: expected at most 64"):
-        check_max_length(model, 65)
+        nbutils.fine_tune(["a", "b"], [0, 1], model=str(tiny_bert), max_length=65)
+
+
+@pytest.mark.parametrize("limit", [None, -1, "64"])
+def test_checkpoint_that_names_no_positions_has_no_limit(limit: object) -> None:
+    assert position_limit({"model_type": "bert", "max_position_embeddings": limit}) is None
 
 
 def test_bundled_name_without_the_extra_says_how_to_get_it(

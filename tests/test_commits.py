@@ -319,6 +319,22 @@ def test_hub_model_that_needs_its_own_code_is_refused_before_it_is_loaded(home: 
     assert found.startswith("model 'org/name': needs Python code that comes with it")
 
 
+def test_hub_model_that_reads_less_is_refused_before_it_is_loaded(home: Path) -> None:
+    snapshot = home / "hub" / "models--org--name" / "snapshots" / CACHED
+    snapshot.mkdir(parents=True)
+    config = {"model_type": "roberta", "max_position_embeddings": 514}
+    (snapshot / "config.json").write_text(json.dumps(config))
+    code = (
+        "from nbutils.checkpoints.checks import check_checkpoint as check; "
+        "from nbutils.errors import CheckpointError\n"
+        "check('org/name', max_length=512)\n"
+        "check('org/never-seen', max_length=9999)\n"
+        "try: check('org/name', max_length=513)\n"
+        "except CheckpointError as error: print(error)\n"
+    )
+    assert ask(code, home, HF_HUB_OFFLINE="1").startswith("max_length: expected at most 512")
+
+
 @pytest.mark.parametrize(
     ("found", "recorded", "outcome"),
     [

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nbutils.analysis.errors import Errors, tested_texts
 from nbutils.artifacts import MODEL
+from nbutils.checkpoints.files import position_limit
 from nbutils.data.sampling import bounded_sample
 from nbutils.described import Described
 from nbutils.params.cutting import Cutting
@@ -83,9 +84,7 @@ class SavedModel(Described):
     @property
     def longest(self) -> int | None:
         """The most tokens that it has positions for; None: it has no such limit."""
-        from nbutils.checkpoints.matching import position_limit
-
-        return position_limit(self.classifier.model)
+        return position_limit(self.classifier.model.config.to_dict())
 
     def predict(self, texts: Sequence[str]) -> FloatArray:
         """Return the probabilities of texts, shape (N, K)."""

@@ -9,8 +9,10 @@ from nbutils.checkpoints.files import (
     check_files,
     count_layers,
     no_layers,
+    read_config,
     read_model_type,
     refuse_own_code,
+    refuse_too_long,
     too_many_frozen,
 )
 from nbutils.checkpoints.places import locate_checkpoint
@@ -19,8 +21,10 @@ from nbutils.errors import ParameterError
 from nbutils.params.fine_tune import FineTuneParams
 
 
-def check_checkpoint(name: str, *, max_length: int) -> None:
-    """Refuse, from its files alone, a checkpoint that cannot be used; a hub id passes.
+def check_checkpoint(name: str, *, max_length: int, revision: str | None = None) -> None:
+    """Refuse, from its files alone, a checkpoint that cannot be used.
+
+    Of a hub id it is seen how many tokens it reads, where its configuration can be had in a moment.
 
     Parameters
     ----------
@@ -28,6 +32,8 @@ def check_checkpoint(name: str, *, max_length: int) -> None:
         As for `locate_checkpoint`.
     max_length
         Tokens that it shall read at once.
+    revision
+        Branch, tag or commit of a hub id.
 
     Raises
     ------
@@ -36,9 +42,12 @@ def check_checkpoint(name: str, *, max_length: int) -> None:
         fewer tokens at once.
     """
     place = Path(locate_checkpoint(name))
-    if not place.is_dir():
+    if place.is_dir():
+        check_files(place, name=name, max_length=max_length)
         return
-    check_files(place, name=name, max_length=max_length)
+    config = fetch_config(name, revision=revision)
+    if config is not None:
+        refuse_too_long(read_config(config, name), max_length)
 
 
 def check_own_code(params: FineTuneParams) -> None:

@@ -16,6 +16,11 @@ AUTO_MAP = "auto_map"  # transformers' name for: class by purpose, in the checkp
 CLASSIFIER = "AutoModelForSequenceClassification"
 SHARED_LAYERS = "num_hidden_groups"  # in config.json: layers share weights, as ALBERT's do
 LAYER_COUNTS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")  # in config.json
+# architectures that count positions from behind the padding token on (max_position_embeddings 514)
+PADDED_POSITIONS = {
+    "camembert", "data2vec-text", "ibert", "longformer", "luke", "mpnet", "roberta",
+    "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+}  # fmt: skip
 MENDED_BY = "choose a text encoder such as bert-base-uncased"
 
 
@@ -42,11 +47,9 @@ def check_files(folder: Path, *, name: str, max_length: int) -> None:
             f"model {name!r}: expected its tokenizer beside the weights "
             f"({' or '.join(TOKENIZER_FILES[:2])}), found none; save both into the same folder"
         )
-    config = _read_object(folder / "config.json", name)
+    config = read_config(folder / "config.json", name)
     _refuse_other_kinds(config, name)
-    limit = config.get("max_position_embeddings")
-    if isinstance(limit, int) and max_length > limit:
-        raise CheckpointError(too_long(max_length, limit))
+    refuse_too_long(config, max_length)
     for path in sorted(folder.glob("*.safetensors")):
         _refuse_torn(path, name)
     vocabulary, rows = _vocabulary_size(folder, name), _embedded(config)
@@ -54,10 +57,44 @@ def check_files(folder: Path, *, name: str, max_length: int) -> None:
         refuse_other_vocabulary(vocabulary, rows, name=f"model {name!r}")
 
 
+def position_limit(config: Mapping[str, Any]) -> int | None:
+    """Return how many tokens a checkpoint has positions for; None: it has no such limit.
+
+    Parameters
+    ----------
+    config
+        What its `config.json` holds.
+    """
+    limit = config.get("max_position_embeddings")
+    if not isinstance(limit, int) or limit <= 0:
+        return None
+    kind, padding = config.get("model_type"), config.get("pad_token_id")
+    if kind not in PADDED_POSITIONS:
+        return limit
+    # mpnet has it in its code, whatever its configuration says
+    return limit - (padding if isinstance(padding, int) and kind != "mpnet" else 1) - 1
+
+
+def refuse_too_long(config: Mapping[str, Any], max_length: int) -> None:
+    """Refuse a `max_length` that a checkpoint has no position embeddings for.
+
+    Raises
+    ------
+    CheckpointError
+        It is larger than `position_limit`.
+    """
+    limit = position_limit(config)
+    if limit is not None and max_length > limit:
+        raise CheckpointError(
+            f"max_length: expected at most {limit}, the positions that the checkpoint was trained "
+            f"with, found {max_length}"
+        )
+
+
 def brings_code(folder: Path) -> bool:
     """Return whether a checkpoint folder's configuration names Python code to be run."""
     files = [folder / "config.json", folder / "tokenizer_config.json"]
-    return any(file.is_file() and AUTO_MAP in _read_object(file, str(folder)) for file in files)
+    return any(file.is_file() and AUTO_MAP in read_config(file, str(folder)) for file in files)
 
 
 def refuse_own_code(config_file: Path, *, name: str, trusted: bool) -> None:
@@ -77,7 +114,7 @@ def refuse_own_code(config_file: Path, *, name: str, trusted: bool) -> None:
     CheckpointError
         Its code may not run, or has no classifier in it.
     """
-    config = _read_object(config_file, name)
+    config = read_config(config_file, name)
     classes = config.get(AUTO_MAP)
     if not classes or _is_known(str(config.get("model_type"))):
         return
@@ -105,20 +142,12 @@ def _is_known(model_type: str) -> bool:
     return model_type in modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 
-def too_long(max_length: int, limit: int) -> str:
-    """Return the refusal of a `max_length` beyond the positions of a checkpoint."""
-    return (
-        f"max_length: expected at most {limit}, the positions that the checkpoint was trained "
-        f"with, found {max_length}"
-    )
-
-
 def count_layers(config_file: Path, *, name: str) -> int | None:
     """Return how many encoder layers a `config.json` names; None: it does not say.
 
     Layers that share their weights, as ALBERT's do, are one.
     """
-    config = _read_object(config_file, name)
+    config = read_config(config_file, name)
     if SHARED_LAYERS in config:
         return 1
     counts = (config.get(key) for key in LAYER_COUNTS)
@@ -135,7 +164,7 @@ def no_layers(reason: str, model_type: str) -> str:
 
 def read_model_type(config_file: Path, *, name: str) -> str:
     """Return the architecture that a `config.json` names, in transformers' word for it."""
-    return str(_read_object(config_file, name).get("model_type", "another one"))
+    return str(read_config(config_file, name).get("model_type", "another one"))
 
 
 def too_many_frozen(count: int, n_layers: int) -> str:
@@ -223,7 +252,7 @@ def _vocabulary_size(folder: Path, name: str) -> int | None:
     path = folder / "tokenizer.json"
     if not path.is_file():
         return None
-    tokenizer = _read_object(path, name)
+    tokenizer = read_config(path, name)
     model = tokenizer.get("model")
     words = model.get("vocab") if isinstance(model, dict) else None
     if not isinstance(words, (dict, list)):
@@ -232,7 +261,8 @@ def _vocabulary_size(folder: Path, name: str) -> int | None:
     return len(known | {str(token["content"]) for token in tokenizer.get("added_tokens") or []})
 
 
-def _read_object(path: Path, name: str) -> dict[str, Any]:
+def read_config(path: Path, name: str) -> dict[str, Any]:
+    """Return what a JSON file of a checkpoint holds, and refuse it where that is no object."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

@@ -1,14 +1,11 @@
-"""Whether a model, its tokenizer and the wanted length go together."""
+"""Whether a model and its tokenizer go together."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from nbutils.checkpoints.files import (
-    refuse_other_vocabulary,
-    too_long,
-)
+from nbutils.checkpoints.files import refuse_other_vocabulary
 from nbutils.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -55,26 +52,3 @@ def _check_tokenizer_type(tokenizer: PreTrainedTokenizerFast, model_type: str, n
             f"{expected} tokens, and the tokenizer makes {kind} tokens; load both from the same "
             "checkpoint"
         )
-
-
-def position_limit(model: PreTrainedModel) -> int | None:
-    """Return how many tokens the model has positions for; None: it has no such limit."""
-    limit = getattr(model.config, "max_position_embeddings", None)
-    if not isinstance(limit, int) or limit <= 0:
-        return None
-    if model.config.model_type in {"roberta", "xlm-roberta", "camembert"}:
-        return limit - 2  # positions start after the padding index there
-    return limit
-
-
-def check_max_length(model: PreTrainedModel, max_length: int) -> None:
-    """Refuse a `max_length` that the model has no position embeddings for.
-
-    Raises
-    ------
-    CheckpointError
-        `max_length` is larger than the model's limit.
-    """
-    limit = position_limit(model)
-    if limit is not None and max_length > limit:
-        raise CheckpointError(too_long(max_length, limit))

@@ -12,9 +12,10 @@ import torch
 
 from nbutils import __version__
 from nbutils.artifacts import digest
+from nbutils.checkpoints.files import refuse_too_long
 from nbutils.checkpoints.heads import describe_head
 from nbutils.checkpoints.loading import Loaded, load_head, load_tokenizer
-from nbutils.checkpoints.matching import check_max_length, check_tokenizer_matches
+from nbutils.checkpoints.matching import check_tokenizer_matches
 from nbutils.checkpoints.places import fingerprint_checkpoint
 from nbutils.errors import TrainingDivergedError
 from nbutils.params.fine_tune import FineTuneParams
@@ -208,7 +209,7 @@ def load_model(
         trust_remote_code=params.trust_remote_code,
     )
     check_tokenizer_matches(tokenizer, model, name=f"model {params.model!r}")
-    check_max_length(model, params.max_length)
+    refuse_too_long(model.config.to_dict(), params.max_length)
     return Loaded(model.to(choose_device()), keeps_head)
 
 
