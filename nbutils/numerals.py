@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    pass
+
+def below_all(share: float) -> float:
+    """Return a share for showing with one decimal of a percent: what rounds to all is not all."""
+    return share if share >= 1 else min(share, 0.999)
 
 
 def is_number(value: object) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbutils.measured import describe_benchmark
+from nbutils.numerals import below_all
 from nbutils.params.study import Study
 from nbutils.report.page import Fact
 from nbutils.training.pitfalls import find_cautions
@@ -18,6 +19,7 @@ SET_FACTS = {
     "Subset accuracy": "accuracy",
     "Mean average precision": "mean_average_precision",
 }
+MUCH_UNREAD = 0.05  # share of all tokens, from which the baseline's reading them is told
 Screen = tuple[tuple[Fact, ...], tuple[str, ...], tuple[str, ...]]
 
 
@@ -67,7 +69,7 @@ def _data_prep_screen(study: Study, results: Results) -> Screen:
         ),
         Fact(
             "Cut by max_length",
-            _percent(card["tokens"]["cut_share"]),
+            _percent(below_all(card["tokens"]["cut_share"])),
             f"of the texts, {study.data_prep.cutting.describe()}",
         ),
     ]
@@ -80,9 +82,10 @@ def _data_prep_screen(study: Study, results: Results) -> Screen:
         score = scores["micro_f1" if several else "accuracy"]
         label = "Micro F1 to beat" if several else "Baseline to beat"
         facts.append(Fact(label, _percent(score["value"]), _interval(score)))
+    near = 100 * study.data_prep.near_duplicate_threshold
     verdict = (
-        f"{duplicates['exact_copies']:,} exact copies were found; nothing from the test side is "
-        "seen in training."
+        f"{duplicates['exact_copies']:,} exact copies were found. No two splits share one, or "
+        f"texts that have {near:.0f} % of their word pairs in common."
         if study.data_prep.deduplicate
         else f"{duplicates['exact_copies']:,} exact copies were found and kept: deduplicate is off."
     )
@@ -107,7 +110,7 @@ def _fine_tune_screen(study: Study, results: Results) -> Screen:
         base = metrics["baseline"]["micro_f1" if several else "accuracy"]
         label = "TF-IDF baseline, micro F1" if several else "TF-IDF baseline"
         facts.append(Fact(label, _percent(base["value"]), _interval(base)))
-        verdicts.append(describe_gain(metrics["against_baseline"]))
+        verdicts.append(describe_gain(metrics["against_baseline"]) + _beside(metrics, results.card))
     facts.append(
         Fact(
             "Training",
@@ -118,6 +121,19 @@ def _fine_tune_screen(study: Study, results: Results) -> Screen:
     )
     verdicts.append(training["diagnosis"])
     return tuple(facts), tuple(verdicts), (*cautions, *training.get("notes", ()))
+
+
+def _beside(metrics: Mapping[str, Any], card: Mapping[str, Any]) -> str:
+    """Return what a comparison with the baseline on the test texts should be read beside."""
+    said, score = "", "micro_f1" if metrics.get("task") == "multi_label" else "accuracy"
+    base = ((card.get("baseline") or {}).get("validation") or {}).get(score)
+    if base and score in metrics["validation"]:
+        difference = 100 * (metrics["validation"][score]["value"] - base["value"])
+        said = f" On the validation texts the difference is {difference:+.1f} points."
+    lost = card.get("tokens", {}).get("lost_share", 0.0)
+    if lost > MUCH_UNREAD:
+        said += f" The baseline reads whole texts, the model {_percent(1 - lost)} of their tokens."
+    return said
 
 
 def describe_gain(gain: Mapping[str, Any]) -> str:
@@ -166,20 +182,35 @@ def _error_analysis_screen(study: Study, results: Results) -> Screen:
     several = findings.get("task") == "multi_label"
     kind = ", with a label missed or spurious" if several else ""
     facts = [Fact("Mistakes", f"{mistakes:,}", f"of {total:,} test texts{kind}")]
-    ece = headline_findings(findings).get("ece")
+    ece = findings["sections"].get("calibration", {}).get("ece")
     if ece is not None:
-        facts.append(Fact("Calibration error", _percent(ece), "ECE, 0 is perfect"))
-    verdicts = _worst_label(findings["outcomes"]) if several else _worst_pair(findings)
+        facts.append(Fact("Calibration error", _percent(ece["value"]), f"ECE, {_interval(ece)}"))
+    verdicts = _worst_label(findings["outcomes"]) if several else _worst_classes(findings)
     return tuple(facts), verdicts, ()
 
 
-def _worst_pair(findings: Mapping[str, Any]) -> tuple[str, ...]:
-    if not findings["top_confusions"]:
+def _worst_classes(findings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the class that fails more than the others beyond chance, and the kind of mistake."""
+    verdicts = []
+    for worst in findings["sections"].get("slices", {}).get("classes", ())[:1]:
+        verdicts.append(
+            f"Texts {worst['slice']} fail more than the others: {_percent(worst['rate'])} of "
+            f"{worst['n']:,}, against {_percent(worst['rest_rate'])}."
+        )
+    return (*verdicts, *_worst_pair(findings["top_confusions"]))
+
+
+def _worst_pair(confusions: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    if not confusions:
         return ()
-    worst = findings["top_confusions"][0]
+    worst = confusions[0]
+    alike = sum(pair["count"] == worst["count"] for pair in confusions)
+    often = "once" if worst["count"] == 1 else f"{worst['count']:,} times"
+    if alike > 1:
+        return (f"No kind of mistake stands out: the most frequent ones were made {often} each.",)
     return (
-        f"Most frequent mistake: {worst['label']} taken for {worst['predicted']}, "
-        f"{worst['count']} times ({_percent(worst['share'])} of the class).",
+        f"Most frequent mistake: {worst['label']} taken for {worst['predicted']}, {often} "
+        f"({_percent(worst['share'])} of the class).",
     )
 
 

@@ -181,12 +181,16 @@ class Facts:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f'<tr><th scope="row" style="text-align:left">{render_text(name)}</th>'
-            f'<td style="text-align:left">{render_text(_said(value))}</td></tr>'
+            f'<tr><th scope="row" style="text-align:left;min-width:8em">{render_text(name)}</th>'
+            f'<td style="text-align:left;min-width:6em">{render_text(_said(value))}</td></tr>'
             for name, value in self._items()
         )
         caption = _caption(self.caption)
         return f'<table class="nb-table nb-facts">{caption}<tbody>{rows}</tbody></table>'
+
+
+def _fact(name: object, value: Any) -> str:
+    return str(value) if name == "example_id" else format_alone(value)  # a name, not an amount
 
 
 def _said(value: Any) -> str:
@@ -262,7 +266,7 @@ class TextExamples:
         chips = "".join(
             f'<span class="nb-chip" style="display:inline-block;margin-right:1em">'
             f"<span>{render_text(name)}</span> "
-            f"<strong>{render_text(format_alone(value), limit=120)}</strong></span>"
+            f"<strong>{render_text(_fact(name, value), limit=120)}</strong></span>"
             for name, value in row.items()
             if name not in {"text", "text_pair"}
         )

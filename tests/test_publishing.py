@@ -12,11 +12,12 @@ from nbutils.code_fingerprints import library_fingerprint
 from nbutils.console import PlainConsole, describe_progress, describe_seconds
 from nbutils.home import without_home
 from nbutils.manifest import describe_commit, describe_environment
+from nbutils.params.study import Study
 from nbutils.progress import Progress
 from nbutils.publishing import fingerprint_predictions
 from nbutils.runs import StageRun
 from nbutils.screens import list_steps
-from nbutils.stage_screens import describe_gain, headline_findings
+from nbutils.stage_screens import SCREENS, Results, describe_gain, headline_findings
 
 TRAINING = {"step": 3, "steps": 9, "epoch": 0.33, "loss": 0.5, "accuracy": None, "seconds_left": 75}
 
@@ -33,6 +34,65 @@ def test_gain_over_the_baseline_is_said_with_its_certainty(
     value: float, low: float, high: float, says: str
 ) -> None:
     assert describe_gain({"value": value, "low": low, "high": high}).startswith(says)
+
+
+def test_gain_is_read_beside_the_validation_texts_and_what_each_side_reads() -> None:
+    score = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 100}
+    metrics = {
+        "test": {"accuracy": score, "macro_f1": score},
+        "validation": {"accuracy": score | {"value": 0.91}},
+        "baseline": {"accuracy": score},
+        "against_baseline": {"value": 0.01, "low": -0.01, "high": 0.03},
+        "training": {"seconds": 1, "epochs": 2.0, "tokens_per_second": 9, "diagnosis": "Fine."}
+        | {"device": "cpu", "precision": "fp32"},
+    }
+    classes = {name: {"train": 500, "test": 50} for name in "ab"}
+    plain = {"classes": classes, "splits": {"train": 1000, "test": 100}, "baseline": None}
+    better = {"validation": {"accuracy": {"value": 0.935}}}
+    card = plain | {"baseline": better, "tokens": {"lost_share": 0.74}}
+    study = Study.of({"name": "x"})
+    verdict = SCREENS["fine_tune"](study, Results(card, metrics, {}))[1][0]
+    assert verdict.endswith(
+        " On the validation texts the difference is -2.5 points. The baseline reads whole texts, "
+        "the model 26.0 % of their tokens."
+    )
+    verdict = SCREENS["fine_tune"](study, Results(plain, metrics, {}))[1][0]
+    assert verdict.endswith("(95 % interval -1.0 to +3.0).")
+
+
+PAIRS = [
+    {"label": label, "predicted": "c", "count": count, "share": 0.1}
+    for label, count in (("a", 2), ("b", 2), ("d", 1))
+]
+NO_KIND, TECH = "No kind of mistake stands out:", "Texts labelled tech"
+WEAK = {"slice": "labelled tech", "n": 69, "rate": 5 / 69, "rest_rate": 4 / 356}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "classes", "says"),
+    [
+        (
+            PAIRS,
+            [],
+            ["No kind of mistake stands out: the most frequent ones were made 2 times each."],
+        ),
+        (PAIRS[1:], [], ["Most frequent mistake: b taken for c, 2 times (10.0 % of the class)."]),
+        (PAIRS[2:], [], ["Most frequent mistake: d taken for c, once (10.0 % of the class)."]),
+        (
+            [],
+            [WEAK],
+            ["Texts labelled tech fail more than the others: 7.2 % of 69, against 1.1 %."],
+        ),
+        ([], [], []),
+    ],
+)
+def test_first_screen_says_what_fails_more_than_the_rest(
+    pairs: list[dict[str, object]], classes: list[dict[str, object]], says: list[str]
+) -> None:
+    findings = {"mistakes": {"test": 9}, "top_confusions": pairs}
+    findings["sections"] = {"slices": {"classes": classes}}
+    results = Results({}, {"test": {"accuracy": {"n": 425}}}, findings)
+    assert list(SCREENS["error_analysis"](Study.of({"name": "x"}), results)[1]) == says
 
 
 def test_first_screen_has_the_three_steps_that_are_worth_most() -> None:

@@ -83,8 +83,8 @@ class TrainingMap(Described):
                 action=f"Read the {n} hard training texts: are their labels right?",
                 evidence=(
                     f"In {self.epochs} epochs the model never came to believe the labels of {n} of "
-                    f"{total} training texts ({n / total:.1%}); among such texts wrong labels are "
-                    "frequent."
+                    f"{total} training texts ({n / total:.1%}); such a label may be "
+                    "wrong, or the text a borderline case."
                 ),
                 gain=None,
                 section="dynamics",

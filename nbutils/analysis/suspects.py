@@ -138,8 +138,9 @@ class Suspects(Described):
         n = min(len(rows), MOST_ADVISED)
         action = (
             f"Check the {'most suspect label' if n == 1 else f'{n} most suspect labels'}: fill in "
-            f"corrected_label in a copy of {SUSPECTS_FILE} and run again with "
-            "data_prep.label_corrections."
+            f"corrected_label in a copy of {SUSPECTS_FILE}, which lies beside findings.json, and "
+            "run again with data_prep.label_corrections. A test score on labels corrected by this "
+            "model's doubts favours this model."
         )
         gain, most = self._gain(rows.head(n))
         checked = sum(check.n for check in self.checks.values())

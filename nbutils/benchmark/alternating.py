@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_ROUNDS = 3
+QUARTERED = 5  # rounds from which a range is that of the quartiles
 PAUSE = 0.02  # seconds, in which the threads of the last one fall asleep
 WARM_UP = -1
 GROWTH = ["variant", "from", "to", "times more", "times longer", "power"]
@@ -148,13 +149,14 @@ def compare(
     DataFrame
         The columns of `by`, `baseline`, `variant`, `ratio` (the median of the ratios of single
         rounds, in which both meet the same minute of the machine), `low` and `high` (their
-        quartiles), `n` rounds.
+        quartiles, or extremes where there are fewer than `QUARTERED` rounds), `n` rounds.
     """
     rows = []
     for point, group in measurements.groupby(list(by), sort=False):
         times = group.pivot(index="round", columns="variant", values="seconds")
         of_rounds = times[baseline] / times[variant]
-        low, ratio, high = of_rounds.quantile([0.25, 0.5, 0.75])
+        sides = [0.25, 0.75] if len(of_rounds) >= QUARTERED else [0, 1]
+        ratio, low, high = of_rounds.quantile([0.5, *sides])
         named = dict(zip(by, point, strict=True))
         names = {"baseline": baseline, "variant": variant}
         numbers = {"ratio": ratio, "low": low, "high": high, "n": len(of_rounds)}

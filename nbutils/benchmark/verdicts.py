@@ -55,7 +55,8 @@ def _difference(scores: pd.DataFrame) -> dict[str, Any]:
 def judge(difference: float, low: float, high: float) -> str:
     """Return in words what a mean difference of accuracies with its 95 % interval says.
 
-    ``equal``: the interval has zero in it, and the difference is below `CLOSE`.
+    ``equal``: the whole interval is within `CLOSE` of zero. ``no difference shown``: it has zero in
+    it, and the mean difference is below `CLOSE`.
     """
     if not low <= high:  # of a single seed it is unknown
         return "one seed: not known"
@@ -64,4 +65,4 @@ def judge(difference: float, low: float, high: float) -> str:
         return f"different: {points}, more than chance explains"
     if abs(difference) >= CLOSE:
         return f"not shown to be equal: {points}, within chance"
-    return "equal"
+    return "equal" if low >= -CLOSE and high <= CLOSE else "no difference shown"

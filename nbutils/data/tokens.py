@@ -13,6 +13,7 @@ import pandas as pd
 from nbutils.data.sampling import bounded_sample
 from nbutils.described import Described
 from nbutils.label_sets import flatten_labels
+from nbutils.numerals import below_all
 from nbutils.params.cutting import Cutting
 
 MOST_MEASURED = 100_000  # rows; more are sampled, and the report says so
@@ -157,4 +158,4 @@ def _unknown_share(part: pd.DataFrame, specials: int) -> float:
 
 def say_share(share: float) -> str:
     """Return a share as percent, in which what rounds to all is not all."""
-    return f"{share if share == 1 else min(share, 0.999):.1%}"
+    return f"{below_all(share):.1%}"

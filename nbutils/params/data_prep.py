@@ -64,10 +64,14 @@ class DataPrepParams(StageParameters):
         "say); none: one label, or a JSON list",
     )
     test_dataset: str | None = Field(
-        None, description="test split: a file, or a split name of the dataset; none: cut from it"
+        None,
+        description="test split: a file, or a split name of the dataset; none: the dataset's own, "
+        "where it has one with labels, else cut from it by test_size",
     )
     validation_dataset: str | None = Field(
-        None, description="validation split: a file, or a split name; none: cut from training"
+        None,
+        description="validation split: a file, or a split name; none: the dataset's own, else cut "
+        "from training by validation_size",
     )
     label_corrections: str | None = Field(
         None,
@@ -75,10 +79,16 @@ class DataPrepParams(StageParameters):
         "that were read, or the word delete; nobody moves to another split",
     )
     test_size: float = Field(
-        0.2, gt=0, lt=1, description="share of the examples that becomes the test split"
+        0.2,
+        gt=0,
+        lt=1,
+        description="share of the examples that becomes the test split, where none is given",
     )
     validation_size: float = Field(
-        0.1, gt=0, lt=1, description="share of the examples that becomes the validation split"
+        0.1,
+        gt=0,
+        lt=1,
+        description="share of the examples that becomes the validation split, where none is given",
     )
     split_seed: int = Field(
         0, ge=0, lt=2**32, description="seed of the split alone, so that training seeds share it"
@@ -104,7 +114,11 @@ class DataPrepParams(StageParameters):
         None, description="branch, tag or commit of a hub tokenizer; in a study, the model's own"
     )
     max_length: int = Field(
-        128, ge=8, le=8192, description="tokens a text may have before it is cut, specials included"
+        128,
+        ge=8,
+        le=8192,
+        description="tokens a text may have, specials included, to count what is cut; in a study, "
+        "as in fine_tune",
     )
     truncation: Truncation = Field(
         "head",
@@ -112,7 +126,10 @@ class DataPrepParams(StageParameters):
         "fine_tune",
     )
     max_chunks: int = Field(
-        MAX_CHUNKS, ge=2, le=256, description="chunks read of one text, with truncation chunks"
+        MAX_CHUNKS,
+        ge=2,
+        le=256,
+        description="chunks read of one text, with truncation chunks; in a study, as in fine_tune",
     )
     baseline: bool = Field(
         True, description="score TF-IDF with logistic regression, the score that BERT has to beat"

@@ -57,7 +57,13 @@ class ErrorAnalysisParams(StageParameters):
     target_error: float = Field(
         0.02, gt=0, lt=1, description="share of its answers that may be wrong where it may abstain"
     )
-    seed: int = Field(42, ge=0, lt=2**32, description="seed of the bootstrap")
+    seed: int = Field(
+        42,
+        ge=0,
+        lt=2**32,
+        description="seed of intervals, of texts that are drawn, of perturbations and of the "
+        "cross-validation",
+    )
 
     @model_validator(mode="before")
     @classmethod

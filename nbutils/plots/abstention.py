@@ -24,6 +24,8 @@ def plot_coverage_risk(found: Abstention, *, ax: Axes | None = None) -> Axes:
     ax
         Axes to draw on; none: a new figure.
     """
+    from matplotlib.ticker import MaxNLocator
+
     ax = axes_for(ax, height=3.3)
     curve = found.curve
     band = ax.fill_between(curve["coverage"], curve["low"], curve["high"])
@@ -42,6 +44,7 @@ def plot_coverage_risk(found: Abstention, *, ax: Axes | None = None) -> Axes:
     top = max(settled, curve["error"].max(), found.error.high if found.error.n else 0.0)
     ax.set(xlim=(0, 1.02), ylim=(0, min(1.0, 1.1 * max(top, 1.5 * found.target_error))))
     ax.xaxis.set_major_formatter(lambda value, _: percent(value, digits=0))
+    ax.yaxis.set_major_locator(MaxNLocator(6, prune="lower"))
     ax.yaxis.set_major_formatter(lambda value, _: percent(value, digits=1))
     ax.set(xlabel="share of the texts that is answered", ylabel="share of answers that is wrong")
     legend_above(ax)

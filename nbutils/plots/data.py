@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbutils.numerals import below_all, count_decimals, format_value
 from nbutils.plots.figure import (
     WIDTH,
     axes_for,
@@ -112,7 +113,7 @@ def plot_token_lengths(
     ax.set(xlabel="tokens", ylabel="texts", xlim=(0, edges[-1]))
     legend_above(ax)
     share = float(np.mean(lengths > max_length)) if lengths.size else 0.0
-    title = f"Text lengths: {percent(share)} are cut at {max_length:,} tokens"
+    title = f"Text lengths: {percent(below_all(share))} are cut at {max_length:,} tokens"
     return describe(ax, title=title, alt=_lengths_in_words(lengths, share, max_length))
 
 
@@ -122,8 +123,8 @@ def _lengths_in_words(lengths: NDArray[Any], share: float, max_length: int) -> s
     median, most = np.quantile(lengths, [0.5, 0.95])
     return (
         f"Histogram of the token lengths of {lengths.size:,} texts: median {median:.0f}, "
-        f"95th percentile {most:.0f}, longest {lengths.max():,}. {percent(share)} are longer than "
-        f"{max_length:,} tokens and are cut."
+        f"95th percentile {most:.0f}, longest {lengths.max():,}. {percent(below_all(share))} are "
+        f"longer than {max_length:,} tokens and are cut."
     )
 
 
@@ -146,10 +147,11 @@ def plot_bars(
     """
     shown = values.iloc[:MOST_ROWS].astype(float)
     ax = axes_for(ax, height=row_height(len(shown)))
+    digits = min(count_decimals(shown.tolist()), 2)
     ax.barh(range(len(shown)), shown.to_numpy(), height=0.62, color=BLUE.light)
     label_rows(ax, shorten_all(values.index)[:MOST_ROWS])
     for row, value in enumerate(shown):
-        _label_end(ax, value, row, f"{value:,.4g}")
+        _label_end(ax, value, row, format_value(value, percent=False, digits=digits))
     ax.margins(x=0.14)
     ax.set_xlabel(x_label)
     return describe(ax, title=title, alt=alt)

@@ -206,10 +206,15 @@ def plot_confidence_histogram(
     ax.set_yticks([-1, 0, 1], [f"{tallest['wrong']:,}", "0", f"{tallest['right']:,}"])
     grid_on(ax, "y")
     ax.xaxis.set_major_formatter(lambda value, _: percent(value, digits=0))
-    ax.set(xlabel="confidence of the prediction", ylabel=found.unit)
+    ax.set(xlabel="confidence of the prediction", ylabel=f"{found.unit}, each side to its scale")
     legend_above(ax)
     title = "Confidence of right and wrong predictions"
-    return describe(ax, title=title, alt=f"{title}. {_confidence_in_words(confidences, correct)}")
+    scales = (
+        f"Each side has a scale of its own: the tallest bar is {tallest['right']:,} right above, "
+        f"{tallest['wrong']:,} wrong below."
+    )
+    words = _confidence_in_words(confidences, correct)
+    return describe(ax, title=title, alt=f"{title}. {words} {scales}")
 
 
 def _confidence_in_words(confidences: NDArray[Any], correct: NDArray[Any]) -> str:

@@ -60,7 +60,7 @@ def plot_times(
         ax.plot(sizes, middle, marker=marker, markersize=5, color=colour.light, label=name)
         ax.vlines(sizes, low, high, color=colour.light, linewidth=1.2)
         words.append(
-            f"{name}: {middle[0]:.3g} ms at {sizes[0]:g}, {middle[-1]:.3g} ms at {sizes[-1]:g}."
+            f"{name}: {middle[0]:,.0f} ms at {sizes[0]:g}, {middle[-1]:,.0f} ms at {sizes[-1]:g}."
         )
     _log_sizes(ax, sorted(set(summary[by])))
     ax.set_yscale("log")
@@ -88,7 +88,7 @@ def _plain_log(ax: Axes) -> None:
 
 @styled
 def plot_ratios(ratios: pd.DataFrame, *, by: str, unit: str, title: str) -> Axes:
-    """Draw how many times as fast one variant is as others, with the quartiles of single rounds.
+    """Draw how many times as fast one variant is as others, and how far single rounds vary.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def plot_ratios(ratios: pd.DataFrame, *, by: str, unit: str, title: str) -> Axes
     label_rows(ax, shorten_all(f"{point} {unit}".strip() for point in points))
     ax.axvline(1, color=GREY.light, linewidth=1.4, linestyle=(0, (4, 3)))
     ax.set_xlim(left=0)
-    ax.set_xlabel("times as fast (lines: quartiles of single rounds)")
+    ax.set_xlabel("times as fast (lines: how far single rounds vary)")
     ax.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), borderaxespad=0.1, handlelength=1.4)
     return describe(ax, title=title, alt=f"{title}. {' '.join(words)}")
 
@@ -211,6 +211,8 @@ def plot_paired(measurements: pd.DataFrame, *, value: str, title: str) -> Axes:
     title
         Words above the plot.
     """
+    from matplotlib.ticker import MaxNLocator
+
     table = measurements.pivot(index=["dataset", "seed"], columns="variant", values=value)
     order = dict.fromkeys(zip(measurements["dataset"], measurements["seed"], strict=True))
     table = table.loc[list(order), list(dict.fromkeys(measurements["variant"]))]
@@ -223,6 +225,7 @@ def plot_paired(measurements: pd.DataFrame, *, value: str, title: str) -> Axes:
     label_rows(ax, [f"{shorten(dataset)}, seed {seed}" for dataset, seed in order])
     grid_on(ax, "x")
     ax.margins(x=0.1)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.xaxis.set_major_formatter(lambda share, _: percent(share, digits=1))
     ax.set_xlabel(value)
     legend_above(ax)

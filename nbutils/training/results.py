@@ -227,7 +227,7 @@ def add_baseline(
 
 def tabulate_scores(metrics: Mapping[str, Any]) -> pd.DataFrame:
     """Return the scores of `metrics.json` as rows of `name, value, low, high, n`, test first."""
-    names = {"test": "test", "baseline": "test, TF-IDF baseline", "validation": "validation"}
+    names = {"test": "test", "baseline": "test, TF-IDF", "validation": "validation"}
     scores = CLASS_SCORES
     if metrics.get("task") == "multi_label":
         scores, names = SET_SCORES, names | {"baseline": "TF-IDF"}

@@ -35,5 +35,8 @@ def show_hard_texts(found: TrainingMap, *, most: int = 10) -> TextExamples | Not
         return Note(USELESS, kind="caution")
     if found.hard.empty:
         return Note("Every training label came to be believed.", kind="good")
+    shown, total = found.hard.head(most), len(found.hard)
     caption = "Training texts whose labels the model never came to believe"
-    return TextExamples(found.hard.head(most), caption=caption)
+    if len(shown) < total:
+        caption += f": the {len(shown)} hardest of {total:,}, of which findings.json lists more"
+    return TextExamples(shown, caption=caption)

@@ -39,7 +39,7 @@ def tabulate_leakage(found: Leakage) -> Table:
     if found.suspects is not None:
         caption += (
             f", and without the {found.suspects:,} suspect labels; the model contradicts these, so "
-            "it is an upper bound"
+            "that flatters it"
         )
     return Table(table, caption=caption, percent=["accuracy", "low", "high"])
 

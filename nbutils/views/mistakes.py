@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 900_000  # of a table's rows
 TEXT_LIMITS = (600, 300, 150, 60)  # characters of each text; the first with which all rows fit
+MORE = '<span class="nb-rest" aria-hidden="true">…</span>'  # gone once the rest is unfolded
 SEEN = 160  # characters of a text before it is unfolded
 COLUMNS = ("true", "predicted", "confidence", "tags", "text")
 TEXTS = ("text", "text_pair")
@@ -191,7 +192,8 @@ def say_tags() -> str:
     return (
         f"Tags: confident, wrong with a probability of {sure} or more; close call, the right "
         f"answer was less than {close} away; short and long, the shortest and longest {tail} of "
-        "the test texts."
+        "the test texts; right by its end, predicted rightly from its last tokens alone; label "
+        "suspect, see the labels worth checking."
     )
 
 
@@ -214,6 +216,6 @@ def _folded(text: str, limit: int) -> str:
     more = f"… ({len(text):,} characters)" if len(text) > limit else ""
     if len(kept) <= SEEN + SEEN // 4:
         return f"<bdi>{escape_text(kept)}{more}</bdi>"
-    at = kept.rfind(" ", SEEN // 2, SEEN) + 1 or SEEN
+    at = kept.rfind(" ", SEEN // 2, SEEN - 1) + 1 or SEEN - 1  # and the dots
     head, rest = escape_text(kept[:at]), escape_text(kept[at:])
-    return f"<details><summary><bdi>{head}</bdi></summary><bdi>{rest}{more}</bdi></details>"
+    return f"<details><summary><bdi>{head}</bdi>{MORE}</summary><bdi>{rest}{more}</bdi></details>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nbutils.analysis.truncation import Truncation
+from nbutils.numerals import below_all
 from nbutils.plots.figure import percent
 from nbutils.tables import Facts, Note
 
@@ -13,7 +14,7 @@ def summarize_truncation(found: Truncation) -> Facts:
     return Facts(
         {
             "texts are cut": found.cutting.describe(),
-            f"{texts} that are cut": percent(found.cut_texts),
+            f"{texts} that are cut": percent(below_all(found.cut_texts)),
             "tokens that are not read": percent(found.cut_tokens),
             "tokens that 95 % of the texts have at most": found.fit,
         }
