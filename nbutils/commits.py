@@ -128,6 +128,7 @@ def name_commit(repo: str, *, revision: str | None, kind: Kind = "model") -> str
     return commit or f"{revision or MAIN} {UNKNOWN}"
 
 
+@functools.cache
 def fetch_config(repo: str, *, revision: str | None = None) -> Path | None:
     """Return the configuration file of a hub model; None: it cannot be had in a moment.
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from nbutils.numerals import below_all
 from nbutils.params.cutting import Cutting
 from nbutils.params.fine_tune import FineTuneParams
 from nbutils.params.study import Study
@@ -106,10 +107,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _share(share: float) -> str:
-    return _percent(share if share == 1 else min(share, 0.999))  # what rounds to all is not all
-
-
 def _verdict(target: Target, score: Mapping[str, Any]) -> str:
     points = f"{100 * abs(score['value'] - target.value):.1f} points"
     return {
@@ -133,7 +130,7 @@ def _our_protocol(study: Study, card: Mapping[str, Any]) -> tuple[Fact, ...]:
     prep, tune, splits = study.data_prep, study.fine_tune, card["splits"]
     length = _length(tune.cutting)
     if prep.cutting == tune.cutting:  # else the card speaks of another length
-        length += f", which cuts {_share(card['tokens']['cut_share'])} of the texts"
+        length += f", which cuts {_percent(below_all(card['tokens']['cut_share']))} of the texts"
     training = (
         f"at most {tune.epochs} epoch{'s' * (tune.epochs > 1)}{_limit(tune)}, learning rate "
         f"{tune.learning_rate:g}, batches of {tune.batch_size * tune.gradient_accumulation}"

@@ -85,7 +85,7 @@ def _data_prep_screen(study: Study, results: Results) -> Screen:
     near = 100 * study.data_prep.near_duplicate_threshold
     verdict = (
         f"{duplicates['exact_copies']:,} exact copies were found. No two splits share one, or "
-        f"texts that have {near:.0f} % of their word pairs in common."
+        f"texts that have {near:.0f} % or more of their word pairs in common."
         if study.data_prep.deduplicate
         else f"{duplicates['exact_copies']:,} exact copies were found and kept: deduplicate is off."
     )
@@ -191,12 +191,12 @@ def _error_analysis_screen(study: Study, results: Results) -> Screen:
 
 def _worst_classes(findings: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the class that fails more than the others beyond chance, and the kind of mistake."""
-    verdicts = []
-    for worst in findings["sections"].get("slices", {}).get("classes", ())[:1]:
-        verdicts.append(
-            f"Texts {worst['slice']} fail more than the others: {_percent(worst['rate'])} of "
-            f"{worst['n']:,}, against {_percent(worst['rest_rate'])}."
-        )
+    classes = findings["sections"].get("slices", {}).get("classes", ())
+    verdicts = [
+        f"Texts {worst['slice']} fail more than the others: {_percent(worst['rate'])} of "
+        f"{worst['n']:,}, against {_percent(worst['rest_rate'])}."
+        for worst in classes[:1]
+    ]
     return (*verdicts, *_worst_pair(findings["top_confusions"]))
 
 

@@ -189,8 +189,15 @@ class Facts:
         return f'<table class="nb-table nb-facts">{caption}<tbody>{rows}</tbody></table>'
 
 
-def _fact(name: object, value: Any) -> str:
-    return str(value) if name == "example_id" else format_alone(value)  # a name, not an amount
+def render_chips(facts: Mapping[Any, Any]) -> str:
+    """Return values by name as the line of small facts on a card; an id is no amount."""
+    said = {k: str(v) if k == "example_id" else format_alone(v) for k, v in facts.items()}
+    return "".join(
+        f'<span class="nb-chip" style="display:inline-block;margin-right:1em">'
+        f"<span>{render_text(name)}</span> "
+        f"<strong>{render_text(value, limit=120)}</strong></span>"
+        for name, value in said.items()
+    )
 
 
 def _said(value: Any) -> str:
@@ -263,13 +270,7 @@ class TextExamples:
         return f'<div class="nb-examples">{head}{cards or "<p>None.</p>"}</div>'
 
     def _card(self, row: Mapping[Any, Any]) -> str:
-        chips = "".join(
-            f'<span class="nb-chip" style="display:inline-block;margin-right:1em">'
-            f"<span>{render_text(name)}</span> "
-            f"<strong>{render_text(_fact(name, value), limit=120)}</strong></span>"
-            for name, value in row.items()
-            if name not in {"text", "text_pair"}
-        )
+        chips = render_chips({k: v for k, v in row.items() if k not in {"text", "text_pair"}})
         texts = "".join(
             '<p class="nb-body" style="margin:.4em 0 0">'
             f"{render_text(row[name], limit=self.limit)}</p>"

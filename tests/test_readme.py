@@ -139,6 +139,6 @@ def test_speeds_are_those_of_the_committed_reports() -> None:
     assert list(cells) == list(SPEEDS)
     for name, say in SPEEDS.items():
         for cell, found in zip(cells[name], measured, strict=True):
-            shown, link = (*cell.strip("[)").split("]("), "")[:2]
+            shown, _, link = cell.strip("[)").partition("](")
             own = read_json(ROOT / link / "metrics.json") if link else found
             assert shown == say(own), name

@@ -190,14 +190,12 @@ def training_ratios(training: pd.DataFrame) -> pd.DataFrame:
     return ratios.assign(steps=ratios["dataset"].map(steps))
 
 
-def beside_fastest(ratios: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def beside_fastest(ratios: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return, of the rows of `training_ratios`, each dataset's beside Trainer at its fastest."""
-    rows: dict[str, dict[str, Any]] = {}
+    by_dataset: dict[str, list[Mapping[str, Any]]] = {}
     for row in ratios:
-        least = rows.get(row["dataset"])
-        if least is None or row["ratio"] < least["ratio"]:
-            rows[row["dataset"]] = dict(row)
-    return list(rows.values())
+        by_dataset.setdefault(row["dataset"], []).append(row)
+    return [min(rows, key=lambda row: row["ratio"]) for rows in by_dataset.values()]
 
 
 def prediction_ratios(prediction: pd.DataFrame) -> pd.DataFrame:
@@ -212,13 +210,14 @@ def prediction_ratios(prediction: pd.DataFrame) -> pd.DataFrame:
 def build_results(measured: Measurements, *, params: BenchmarkParams, load: Load) -> dict[str, Any]:
     """Return what `metrics.json` of a benchmark holds: machine, load, and all ratios by subject."""
     rates = best_rates(measured.products)
+    precision = choose_precision("auto", find_device(params.device))
     tables = {
         "steps": step_ratios(measured.steps),
         "shares": shares_of_limit(measured.steps, rates, params=params),
         "memory": peak_memory(measured.steps),
         "training": training_ratios(measured.training),
         "prediction": prediction_ratios(measured.prediction),
-        "accuracy": compare_accuracy(measured.accuracy),
+        "accuracy": compare_accuracy(measured.accuracy).assign(precision=precision),
     }
     results: dict[str, Any] = {
         "machine": describe_bench(params),
@@ -226,8 +225,6 @@ def build_results(measured: Measurements, *, params: BenchmarkParams, load: Load
         "limit": rates,
         **{name: table.to_dict("records") for name, table in tables.items()},
     }
-    for row in results["accuracy"]:
-        row["precision"] = choose_precision("auto", find_device(params.device))
     results["headline"] = _headline(results)
     cleaned: dict[str, Any] = _without_nan(results)
     return {**cleaned, "finding": describe_finding(cleaned)}

@@ -9,8 +9,8 @@ from nbutils.checkpoints.files import (
     check_files,
     count_layers,
     no_layers,
-    read_config,
     read_model_type,
+    read_object,
     refuse_own_code,
     refuse_too_long,
     too_many_frozen,
@@ -47,7 +47,7 @@ def check_checkpoint(name: str, *, max_length: int, revision: str | None = None)
         return
     config = fetch_config(name, revision=revision)
     if config is not None:
-        refuse_too_long(read_config(config, name), max_length)
+        refuse_too_long(read_object(config, name), max_length)
 
 
 def check_own_code(params: FineTuneParams) -> None:

@@ -47,7 +47,7 @@ def check_files(folder: Path, *, name: str, max_length: int) -> None:
             f"model {name!r}: expected its tokenizer beside the weights "
             f"({' or '.join(TOKENIZER_FILES[:2])}), found none; save both into the same folder"
         )
-    config = read_config(folder / "config.json", name)
+    config = read_object(folder / "config.json", name)
     _refuse_other_kinds(config, name)
     refuse_too_long(config, max_length)
     for path in sorted(folder.glob("*.safetensors")):
@@ -94,7 +94,7 @@ def refuse_too_long(config: Mapping[str, Any], max_length: int) -> None:
 def brings_code(folder: Path) -> bool:
     """Return whether a checkpoint folder's configuration names Python code to be run."""
     files = [folder / "config.json", folder / "tokenizer_config.json"]
-    return any(file.is_file() and AUTO_MAP in read_config(file, str(folder)) for file in files)
+    return any(file.is_file() and AUTO_MAP in read_object(file, str(folder)) for file in files)
 
 
 def refuse_own_code(config_file: Path, *, name: str, trusted: bool) -> None:
@@ -114,7 +114,7 @@ def refuse_own_code(config_file: Path, *, name: str, trusted: bool) -> None:
     CheckpointError
         Its code may not run, or has no classifier in it.
     """
-    config = read_config(config_file, name)
+    config = read_object(config_file, name)
     classes = config.get(AUTO_MAP)
     if not classes or _is_known(str(config.get("model_type"))):
         return
@@ -147,7 +147,7 @@ def count_layers(config_file: Path, *, name: str) -> int | None:
 
     Layers that share their weights, as ALBERT's do, are one.
     """
-    config = read_config(config_file, name)
+    config = read_object(config_file, name)
     if SHARED_LAYERS in config:
         return 1
     counts = (config.get(key) for key in LAYER_COUNTS)
@@ -164,7 +164,7 @@ def no_layers(reason: str, model_type: str) -> str:
 
 def read_model_type(config_file: Path, *, name: str) -> str:
     """Return the architecture that a `config.json` names, in transformers' word for it."""
-    return str(read_config(config_file, name).get("model_type", "another one"))
+    return str(read_object(config_file, name).get("model_type", "another one"))
 
 
 def too_many_frozen(count: int, n_layers: int) -> str:
@@ -252,7 +252,7 @@ def _vocabulary_size(folder: Path, name: str) -> int | None:
     path = folder / "tokenizer.json"
     if not path.is_file():
         return None
-    tokenizer = read_config(path, name)
+    tokenizer = read_object(path, name)
     model = tokenizer.get("model")
     words = model.get("vocab") if isinstance(model, dict) else None
     if not isinstance(words, (dict, list)):
@@ -261,7 +261,7 @@ def _vocabulary_size(folder: Path, name: str) -> int | None:
     return len(known | {str(token["content"]) for token in tokenizer.get("added_tokens") or []})
 
 
-def read_config(path: Path, name: str) -> dict[str, Any]:
+def read_object(path: Path, name: str) -> dict[str, Any]:
     """Return what a JSON file of a checkpoint holds, and refuse it where that is no object."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

@@ -92,8 +92,10 @@ class LabelledTexts(Described):
             A class is left without examples, or without training ones, as they were dropped with
             the copies, or stand with copies in another split.
         """
-        _refuse_lost_classes(self, frame, max_examples)
-        _refuse_untrained_classes(self, frame)
+        left = _labels_in(frame)
+        _refuse_lost_classes(self, left, max_examples)
+        if not (frame["split"] == "").any():
+            _refuse_untrained_classes(self, left - _labels_in(frame[frame["split"] == "train"]))
         return replace(self, frame=frame)
 
     def split_sizes(self) -> dict[str, int]:
@@ -116,10 +118,8 @@ class LabelledTexts(Described):
         return table.rename_axis(columns="split")
 
 
-def _refuse_lost_classes(
-    texts: LabelledTexts, frame: pd.DataFrame, max_examples: int | None
-) -> None:
-    lost = sorted(_labels_in(texts.frame) - _labels_in(frame))
+def _refuse_lost_classes(texts: LabelledTexts, left: set[int], max_examples: int | None) -> None:
+    lost = sorted(_labels_in(texts.frame) - left)
     if not lost:
         return
     more = f" (and {len(lost) - 1} more classes like it)" if len(lost) > 1 else ""
@@ -134,12 +134,10 @@ def _refuse_lost_classes(
     )
 
 
-def _refuse_untrained_classes(texts: LabelledTexts, frame: pd.DataFrame) -> None:
-    if (frame["split"] == "").any():
-        return
-    if lost := sorted(_labels_in(frame) - _labels_in(frame[frame["split"] == "train"])):
+def _refuse_untrained_classes(texts: LabelledTexts, untrained: set[int]) -> None:
+    if untrained:
         raise DataError(
-            f"{texts.source}: class {texts.label_names[lost[0]]!r} is left without training "
+            f"{texts.source}: class {texts.label_names[min(untrained)]!r} is left without training "
             "examples: all of them stand in another split, or are copies of texts there; add "
             "examples, or set deduplicate to false"
         )

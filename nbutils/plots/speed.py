@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbutils.numerals import format_alone
 from nbutils.plots.figure import (
     axes_for,
     describe,
@@ -60,7 +61,8 @@ def plot_times(
         ax.plot(sizes, middle, marker=marker, markersize=5, color=colour.light, label=name)
         ax.vlines(sizes, low, high, color=colour.light, linewidth=1.2)
         words.append(
-            f"{name}: {middle[0]:,.0f} ms at {sizes[0]:g}, {middle[-1]:,.0f} ms at {sizes[-1]:g}."
+            f"{name}: {format_alone(middle[0])} ms at {sizes[0]:g}, {format_alone(middle[-1])} ms "
+            f"at {sizes[-1]:g}."
         )
     _log_sizes(ax, sorted(set(summary[by])))
     ax.set_yscale("log")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nbutils.escaping import WRAP, render_text, visible_text
-from nbutils.numerals import format_alone
+from nbutils.tables import render_chips
 
 FRAME = "border:1px solid rgba(128,128,128,.35);border-radius:8px;padding:.7em .9em;margin:.6em 0"
 
@@ -36,15 +36,9 @@ def render_card(facts: Mapping[str, Any], *bodies: str) -> str:
     bodies
         HTML below it, safe already.
     """
-    chips = "".join(
-        f'<span class="nb-chip" style="display:inline-block;margin-right:1em"><span>'
-        f"{render_text(name)}</span> <strong>{render_text(format_alone(value), limit=120)}"
-        "</strong></span>"
-        for name, value in facts.items()
-    )
     return (
-        f'<div class="nb-example" style="{FRAME}">'
-        f'<div class="nb-chips" style="font-size:.9em">{chips}</div>{"".join(bodies)}</div>'
+        f'<div class="nb-example" style="{FRAME}"><div class="nb-chips" style="font-size:.9em">'
+        f"{render_chips(facts)}</div>{''.join(bodies)}</div>"
     )
 
 

@@ -57,8 +57,8 @@ class ShadedTexts:
         facts = {name: row[name] for name in ("example_id", "label", "predicted", "confidence")}
         facts |= {
             "explained": row["output"],
-            "for this text": f"{row['value']:.2f}",
-            "for padding": f"{row['baseline']:.2f}".replace("-0.00", "0.00"),
+            "for this text": f"{round(row['value'], 2) + 0.0:.2f}",
+            "for padding": f"{round(row['baseline'], 2) + 0.0:.2f}",  # no minus before zero
             "completeness error": f"{row['error']:.1%}",
         }
         own = self.found.words[self.found.words["example_id"] == row["example_id"]]
